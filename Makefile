@@ -1,0 +1,57 @@
+# Everything from nothing: each target makes the virtual environment first where it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+BENCH := .venv-bench
+
+.PHONY: install app test lint bench torture demo-data clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Atelier needs Python 3.11 or newer; this is ' + sys.version.split()[0])"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(TEST_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+install: $(STAMP)
+
+app: $(STAMP)
+	$(BIN)/atelier app
+
+test: $(TEST_STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(TEST_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The rivals have an environment of their own: they would change versions here.
+$(BENCH)/.installed: $(STAMP)
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	$(BENCH)/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	touch $@
+
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks.training
+	$(BENCH)/bin/python -m benchmarks.telemetry
+	$(BENCH)/bin/python -m benchmarks.gpu
+
+# The long fault campaigns; each prints its seed and replays from it.
+torture: $(TEST_STAMP)
+	$(BIN)/python -m tests.torture.kills --kills 100
+	$(BIN)/python -m pytest -m slow
+
+# A thousand generated examples of each industry, to look at or to train other tools with.
+demo-data: $(STAMP)
+	$(BIN)/atelier data make --count 1000 --out workspace/demo-data
+
+clean:
+	rm -rf $(VENV) $(BENCH)
