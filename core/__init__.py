@@ -1,0 +1,1 @@
+"""Atelier: everything behind the pages. Nothing in here imports Streamlit."""

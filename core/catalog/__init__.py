@@ -1,0 +1,1 @@
+"""What there is to choose from: industry packs and base models, read from YAML."""

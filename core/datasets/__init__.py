@@ -1,0 +1,1 @@
+"""Examples: read, checked, generated, mixed, split, and kept as versions named by their content."""

@@ -1,0 +1,189 @@
+"""What a job trains on and is tested on: corpora, generated examples, or a person's own file, never overlapping."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.catalog import industries
+from core.catalog.industries import Industry
+from core.datasets.arithmetic import numbers_in
+from core.datasets.examples import Example
+from core.datasets.generator import make_examples, normalise
+from core.datasets.leakage import LeakGuard
+from core.datasets.reading import read_examples
+from core.errors import DataError
+from core.evaluation import benchmarks
+from core.evaluation.benchmarks import Benchmark, Item
+from core.paths import Workspace
+
+LEAST_HELD_OUT, MOST_HELD_OUT = 20, 200
+LEAST_ROWS = 3
+MOST_LABELS = 500
+LABEL_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Training examples with the benchmark that they are held against.
+
+    `removed` counts own rows that were left out, by reason.
+    """
+
+    name: str
+    examples: list[Example]
+    benchmark: Benchmark
+    source: dict[str, Any]
+    removed: dict[str, int]
+
+    @property
+    def by_origin(self) -> dict[str, int]:
+        return dict(Counter(example.origin for example in self.examples))
+
+
+def of_industries(
+    ids: list[str],
+    generated_examples: int,
+    seed: int,
+    workspace: Workspace | None = None,
+    mix: Mapping[str, float] | None = None,
+) -> Composition:
+    """Return the corpora of the chosen industries and examples generated beside them.
+
+    Args:
+        generated_examples: For each industry; `mix` shifts them among several.
+        mix: Ratios by industry id; 2 and 1 generate twice as many for the first.
+
+    Raises:
+        NotFound: An industry does not exist.
+        DataError: No industry is chosen, or a ratio is not above 0.
+    """
+    if not ids:
+        raise DataError("No industry is chosen. Pick at least one.")
+    packs = industries.expand(ids, workspace)
+    combined = next(
+        (
+            pack
+            for pack in industries.all_industries(workspace).values()
+            if pack.members and set(pack.members) == {one.id for one in packs}
+        ),
+        None,
+    )
+    corpora = [combined] if combined and len(packs) > 1 else packs
+    examples = []
+    for pack in corpora:
+        examples += [
+            Example(row.prompt, row.response, f"corpus:{row.extra.get('industry', pack.id)}", row.extra)
+            for row in read_examples(pack.corpus_path)
+        ]
+    benchmark = benchmarks.of_industries(packs)
+    guard = LeakGuard(item.prompt for item in benchmark.items)
+    leaked = [example for example in examples if guard.is_too_near(example.prompt)]
+    examples = [example for example in examples if not guard.is_too_near(example.prompt)]
+    known = {normalise(example.prompt) for example in examples}
+    counts = _generated_counts(packs, generated_examples, mix or {})
+    for pack in packs:
+        examples += make_examples(pack, counts[pack.id], seed, known, guard.is_too_near)
+    name = combined.title if combined and len(packs) > 1 else " + ".join(pack.title for pack in packs)
+    source = {
+        "industries": [pack.id for pack in packs],
+        "corpora": [pack.corpus for pack in corpora],
+        "generated": counts,
+        "seed": seed,
+    }
+    return Composition(
+        name, examples, benchmark, source, {"too near to a benchmark item": len(leaked)} if leaked else {}
+    )
+
+
+def _generated_counts(packs: list[Industry], each: int, mix: Mapping[str, float]) -> dict[str, int]:
+    for name, ratio in mix.items():
+        if name not in {pack.id for pack in packs}:
+            raise DataError(f"The mix names {name!r}, which is not among the chosen industries.")
+        if not ratio > 0:
+            raise DataError(f"The ratio of {name} is {ratio:g}; it must be above 0.")
+    ratios = {pack.id: float(mix.get(pack.id, 1.0)) for pack in packs}
+    mean = sum(ratios.values()) / len(ratios)
+    return {name: round(each * ratio / mean) for name, ratio in ratios.items()}
+
+
+def of_file(path: Path) -> Composition:
+    """Return a person's own rows, a tenth of them held out as benchmark.
+
+    The held-out rows are chosen by the hash of their prompt, so the same file always gives the same benchmark. Rows
+    that repeat an earlier one, or a held-out prompt, are left out and counted.
+
+    Raises:
+        DataError: The file can't be read or has fewer than 3 different rows.
+    """
+    rows = read_examples(path)
+    unique: dict[tuple[str, str], Example] = {}
+    for row in rows:
+        unique.setdefault((normalise(row.prompt) or row.prompt, row.response), row)
+    removed = {"repeated rows": len(rows) - len(unique)} if len(rows) > len(unique) else {}
+    kept = list(unique.values())
+    if len(kept) < LEAST_ROWS:
+        raise DataError(
+            f"{path} has {len(kept)} different rows. At least {LEAST_ROWS} are needed, and a few hundred to learn from."
+        )
+    count = min(max(LEAST_HELD_OUT, len(kept) // 10), MOST_HELD_OUT, len(kept) // 3)
+    by_hash = sorted(kept, key=lambda row: hashlib.sha256(row.prompt.encode("utf-8")).digest())
+    held = by_hash[:count]
+    held_prompts = {normalise(row.prompt) or row.prompt for row in held}
+    training = [row for row in kept if (normalise(row.prompt) or row.prompt) not in held_prompts]
+    overlap = len(kept) - len(training) - count
+    if overlap > 0:
+        removed["same prompt as a held-out row"] = overlap
+    if not training:
+        raise DataError(f"All rows of {path} ask the same, so none can be held out to test on. Add different prompts.")
+    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+    return Composition(
+        name, training, _benchmark_of_rows(name, kept, held), {"file": path.name, "held_out": count}, removed
+    )
+
+
+def _benchmark_of_rows(name: str, rows: list[Example], held: list[Example]) -> Benchmark:
+    return benchmarks.make_benchmark(name, items_of_rows(rows, held), {"answers": 1.0}, {"answers": "Answers"})
+
+
+def items_of_rows(rows: list[Example], held: list[Example]) -> list[Item]:
+    """Return test items of held-out rows, graded by what the responses look like: labels, numbers, or free text."""
+    labels = tuple(dict.fromkeys(row.response for row in rows))
+    if 2 <= len(labels) <= min(MOST_LABELS, max(2, len(rows) // 3)) and all(
+        len(label) <= LABEL_LENGTH for label in labels
+    ):
+        return [
+            Item(
+                id=f"row-{index}",
+                component="answers",
+                type="label",
+                prompt=row.prompt,
+                answer=row.response,
+                choices=labels,
+            )
+            for index, row in enumerate(held, 1)
+        ]
+    if all(_is_number(row.response) for row in rows):
+        return [
+            Item(
+                id=f"row-{index}",
+                component="answers",
+                type="numeric",
+                prompt=row.prompt,
+                tolerance=0.01,
+                answer=numbers_in(row.response)[0].value,
+                reference=row.response,
+            )
+            for index, row in enumerate(held, 1)
+        ]
+    return [
+        Item(id=f"row-{index}", component="answers", type="text", prompt=row.prompt, answer=row.response)
+        for index, row in enumerate(held, 1)
+    ]
+
+
+def _is_number(text: str) -> bool:
+    found = numbers_in(text)
+    return len(found) == 1 and len(found[0].text) >= len(text.strip()) - 1

@@ -1,0 +1,102 @@
+"""Reads examples from JSONL files, row by row, with a sentence for every row that is none."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.datasets.examples import Example, join_instruction
+from core.errors import DataError
+
+MOST_BYTES_PER_ROW = 4_000_000
+LAYOUTS = (("prompt", "response"), ("instruction", "output"))
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read instruction/input/output or prompt/response rows.
+
+    Raises:
+        DataError: The file is missing, empty, not UTF-8, or a row is wrong; the message names file and line.
+    """
+    examples = [_to_example(row, path, number) for number, row in read_rows(path)]
+    if not examples:
+        raise DataError(
+            f"{path} holds no rows. Each line needs a JSON object with prompt and response, or with "
+            "instruction, input and output."
+        )
+    return examples
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) of every line that is not blank."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder. Give a JSONL file.")
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, 1):
+                if raw.strip():
+                    yield number, _parse(raw, path, number)
+    except FileNotFoundError:
+        raise DataError(f"There is no file {path}. Check the path.") from None
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _parse(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+    if len(raw) > MOST_BYTES_PER_ROW:
+        raise DataError(
+            f"{path}, line {number} is longer than {MOST_BYTES_PER_ROW:,} bytes. Is this a JSONL file, one "
+            "object on each line?"
+        )
+    try:
+        row = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {number} is not UTF-8 text (byte {error.start + 1}). Save the file as UTF-8."
+        ) from error
+    except RecursionError:
+        raise DataError(f"{path}, line {number} is nested too deeply.") from None
+    except ValueError as error:
+        raise DataError(
+            f"{path}, line {number} is not valid JSON: {error}. Each line must be one complete object."
+        ) from error
+    if not isinstance(row, dict):
+        raise DataError(f"{path}, line {number} is {_kind(row)}, not an object with named fields.")
+    return row
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _kind(value: object) -> str:
+    return {
+        list: "a list",
+        str: "a text",
+        int: "a number",
+        float: "a number",
+        bool: "true or false",
+        type(None): "null",
+    }.get(type(value), type(value).__name__)
+
+
+def _to_example(row: dict[str, Any], path: Path, number: int) -> Example:
+    for ask, reply in LAYOUTS:
+        if ask in row and reply in row:
+            break
+    else:
+        have = ", ".join(list(row)[:6]) or "none"
+        raise DataError(
+            f"{path}, line {number} has the fields {have}. It needs prompt and response, or instruction, input "
+            "and output."
+        )
+    given = row.get("input", "") if ask == "instruction" else ""
+    for name, value in ((ask, row[ask]), (reply, row[reply]), ("input", given)):
+        if not isinstance(value, str):
+            raise DataError(f"{path}, line {number}: {name} is {_kind(value)}, not text.")
+    if not row[ask].strip():
+        raise DataError(f"{path}, line {number}: {ask} is empty.")
+    if not row[reply].strip():
+        raise DataError(f"{path}, line {number}: {reply} is empty, so there is nothing to learn from.")
+    extra = {key: value for key, value in row.items() if key not in (ask, reply, "input", "origin")}
+    return Example(join_instruction(row[ask], given), row[reply].strip(), str(row.get("origin", path.name)), extra)

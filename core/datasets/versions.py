@@ -1,0 +1,102 @@
+"""Datasets as immutable versions: a folder named by the hash of its rows, with a manifest of their origin."""
+
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import durable
+from core.datasets.examples import Example
+from core.errors import DataError
+from core.paths import Workspace
+from core.store import datasets
+
+ROWS_FILE = "train.jsonl"
+MANIFEST_FILE = "dataset.json"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A stored dataset; `sha` names its folder and its content."""
+
+    sha: str
+    name: str
+    manifest: dict[str, Any]
+
+
+def save(
+    workspace: Workspace, db: sqlite3.Connection, name: str, examples: list[Example], source: dict[str, Any]
+) -> Version:
+    """Store examples as a version; the same rows give the same version, which is then left as it is.
+
+    Raises:
+        DataError: There are no examples.
+    """
+    if not examples:
+        raise DataError(f"The dataset {name!r} has no examples.")
+    text = "".join(json.dumps(example.to_row(), ensure_ascii=False, sort_keys=True) + "\n" for example in examples)
+    sha = durable.hash_text(text)
+    folder = workspace.datasets / sha
+    manifest = {
+        "name": name,
+        "rows": len(examples),
+        "origins": dict(Counter(example.origin for example in examples)),
+        "source": source,
+    }
+    if durable.find_damage(folder) is not None:
+        try:
+            with durable.new_folder(folder) as staging:
+                (staging / ROWS_FILE).write_text(text, encoding="utf-8")
+                (staging / MANIFEST_FILE).write_text(
+                    json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8"
+                )
+        except FileExistsError:
+            if durable.find_damage(folder) is not None:
+                raise DataError(f"The dataset folder {folder} is damaged. Delete it and try again.") from None
+    datasets.insert(db, sha, name, len(examples), manifest)
+    return Version(sha, name, manifest)
+
+
+def load(workspace: Workspace, sha: str) -> list[Example]:
+    """Return the examples of a version, after every byte was checked.
+
+    Raises:
+        DataError: The folder is missing or damaged.
+    """
+    folder = workspace.datasets / sha
+    damage = durable.find_damage(folder)
+    if damage:
+        raise DataError(f"The dataset {sha[:12]} can't be used: {damage}.")
+    examples = []
+    for line in (folder / ROWS_FILE).read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        prompt, response, origin = row.pop("prompt"), row.pop("response"), row.pop("origin")
+        examples.append(Example(prompt, response, origin, row))
+    return examples
+
+
+def folder_of(workspace: Workspace, sha: str) -> Path:
+    return workspace.datasets / sha
+
+
+def split(examples: list[Example], validation_share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Return (training, validation) examples, each origin split in the same proportion, in a seeded order."""
+    training: list[Example] = []
+    validation: list[Example] = []
+    random = np.random.default_rng([seed, 4099])
+    for origin in sorted({example.origin for example in examples}):
+        group = [example for example in examples if example.origin == origin]
+        held = round(validation_share * len(group))
+        order = random.permutation(len(group))
+        validation += [group[index] for index in order[:held]]
+        training += [group[index] for index in order[held:]]
+    if not training:
+        raise DataError(
+            f"With a validation share of {validation_share:g}, none of the {len(examples)} examples is left for "
+            "training. Lower the share or add examples."
+        )
+    return training, validation
