@@ -1,0 +1,1 @@
+"""The atelier command: everything that the pages do."""

@@ -1,0 +1,53 @@
+"""`atelier data`: make examples from the industries' grammars."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import durable
+from core.catalog import industries
+from core.cli.output import print_json
+from core.datasets.generator import make_examples
+from core.datasets.leakage import LeakGuard
+from core.errors import BadInput
+from core.evaluation import benchmarks
+from core.paths import Workspace
+
+app = typer.Typer(no_args_is_help=True, help="Data: make examples.")
+MOST_EXAMPLES = 1_000_000
+
+
+@app.command()
+def make(
+    industry: Annotated[list[str] | None, typer.Option(help="Industry id; repeat it, or leave it out for all.")] = None,
+    count: Annotated[int, typer.Option(help="Examples of each industry.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same examples.")] = 42,
+    out: Annotated[Path, typer.Option(help="Folder for the JSONL files.")] = Path("demo-data"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> None:
+    """Generate examples, none of which is near a benchmark item, as prompt and response in JSONL files."""
+    if not 1 <= count <= MOST_EXAMPLES:
+        raise BadInput(f"The count {count} is not between 1 and {MOST_EXAMPLES:,}.")
+    workspace = Workspace.chosen()
+    wanted = industry or [pack.id for pack in industries.all_industries(workspace).values() if not pack.members]
+    made = []
+    for pack in industries.expand(wanted, workspace):
+        guard = LeakGuard(item.prompt for item in benchmarks.of_industry(pack).items)
+        examples = make_examples(pack, count, seed, is_too_near=guard.is_too_near)
+        path = out / f"{pack.id}.jsonl"
+        text = "".join(
+            json.dumps(
+                {"prompt": one.prompt, "response": one.response, "metadata": {"source": one.origin, **one.extra}}
+            )
+            + "\n"
+            for one in examples
+        )
+        durable.write_file(path, text)
+        made.append({"industry": pack.id, "examples": len(examples), "file": str(path)})
+    if as_json:
+        print_json(made)
+    else:
+        for one in made:
+            print(f"{one['examples']} examples of {one['industry']} in {one['file']}")

@@ -1,0 +1,222 @@
+"""`atelier doctor`: what of the machine, the packages, the data files and the workspace is fit, and what to do."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from core import durable
+from core.catalog import bases, industries
+from core.datasets import pack_check
+from core.errors import AppError
+from core.hardware.readings import read_gpus, read_host, read_machine
+from core.paths import PROJECT_DIR, Workspace
+from core.process.liveness import is_held
+from core.process.queue import supervisor_lock
+from core.store import backup, schema
+from core.store.connection import SAFE_WAL_VERSION, journal_mode
+from core.wording import show_bytes
+
+PACKAGES = (
+    "streamlit",
+    "plotly",
+    "pandas",
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "bitsandbytes",
+    "tokenizers",
+    "safetensors",
+    "sqlite-utils",
+    "psutil",
+    "nvidia-ml-py",
+    "pydantic",
+    "typer",
+    "scipy",
+    "tsdownsample",
+)
+LEAST_FREE_BYTES = 2e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do where it is not well."""
+
+    area: str
+    severity: str
+    text: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def examine(workspace: Workspace, restore: bool = False) -> list[Finding]:
+    """Return all findings: severity is ok, note or problem."""
+    return [*_machine(workspace), *_packages(), *_data(workspace), *_workspace(workspace, restore)]
+
+
+def _machine(workspace: Workspace) -> Iterator[Finding]:
+    machine, host = read_machine(), read_host(workspace.root)
+    fit = sys.version_info >= (3, 11)
+    yield Finding(
+        "machine",
+        "ok" if fit else "problem",
+        f"Python {sys.version.split()[0]}",
+        "" if fit else "Install Python 3.11 or newer.",
+    )
+    yield Finding(
+        "machine", "ok", f"{machine.cpu_name}, {machine.cores} cores, {show_bytes(machine.memory_bytes)} memory"
+    )
+    gpus = read_gpus()
+    for gpu in gpus:
+        yield Finding("machine", "ok", f"GPU {gpu.index}: {gpu.name}, {show_bytes(gpu.memory_total_bytes)}")
+    if not gpus:
+        yield Finding(
+            "machine",
+            "note",
+            "No NVIDIA GPU is visible",
+            "The starter trains on the processor; bases of a billion parameters and more want a GPU.",
+        )
+    room = host.disk_free_bytes >= LEAST_FREE_BYTES
+    yield Finding(
+        "machine",
+        "ok" if room else "problem",
+        f"{show_bytes(host.disk_free_bytes)} free on the workspace's disk",
+        "" if room else "Free some space: a job needs room for its checkpoints.",
+    )
+    version_text = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < SAFE_WAL_VERSION:
+        yield Finding(
+            "machine",
+            "note",
+            f"SQLite {version_text}: the database uses the {journal_mode()} journal",
+            "Nothing to do: with this version that is the safe choice.",
+        )
+    else:
+        yield Finding("machine", "ok", f"SQLite {version_text}")
+
+
+def _packages() -> Iterator[Finding]:
+    for name in PACKAGES:
+        try:
+            yield Finding("packages", "ok", f"{name} {version(name)}")
+        except PackageNotFoundError:
+            yield Finding("packages", "problem", f"{name} is not installed", "Run `make install`.")
+    if _has_cuda_wheel() is False and read_gpus():
+        yield Finding(
+            "packages",
+            "problem",
+            "torch is a build without CUDA, but there is a GPU",
+            "Install the CUDA build of the same torch version; the README says how.",
+        )
+
+
+def _has_cuda_wheel() -> bool | None:
+    try:
+        return "+cpu" not in version("torch")
+    except PackageNotFoundError:
+        return None
+
+
+def _data(workspace: Workspace) -> Iterator[Finding]:
+    try:
+        folder = bases.locate("starter")
+        assert folder is not None
+        shape = bases.read_shape(folder)
+        yield Finding("data", "ok", f"Starter model, {shape.parameters / 1e6:.1f}M parameters")
+    except AppError as error:
+        yield Finding("data", "problem", str(error), "Take models/starter from the repository again.")
+    folders = [industries.PACKS_DIR, workspace.industries]
+    for file in [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]:
+        try:
+            pack = industries.read_pack(file)
+            faults = pack_check.find_faults(pack)
+        except AppError as error:
+            yield Finding("data", "problem", str(error), "Mend the pack or take it out.")
+            continue
+        yield from (Finding("data", "problem", f"{pack.id}: {fault}", "Mend the file named.") for fault in faults)
+        if not faults:
+            yield Finding("data", "ok", f"Industry {pack.id}: corpus, grammar and benchmark are sound")
+
+
+def _workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
+    if not workspace.root.exists():
+        yield Finding(
+            "workspace", "note", f"The workspace {workspace.root} does not exist yet", "The first start makes it."
+        )
+        return
+    if _is_network_disk(workspace.root):
+        yield Finding(
+            "workspace",
+            "problem",
+            f"The workspace {workspace.root} lies on a network disk",
+            "Set ATELIER_HOME to a local folder: SQLite's locks do not hold on network disks.",
+        )
+    if workspace.database.exists():
+        damage = schema.find_damage(workspace.database)
+        if damage and restore:
+            taken = backup.restore(workspace)
+            yield Finding(
+                "workspace",
+                "note",
+                "The damaged database was put aside; "
+                + (
+                    f"the backup {taken.name} took its place"
+                    if taken
+                    else "there was no backup, the workspace starts afresh"
+                ),
+            )
+        elif damage:
+            yield Finding(
+                "workspace",
+                "problem",
+                f"The database {workspace.database} is damaged: {damage}",
+                "Stop Atelier and run `atelier doctor --restore`.",
+            )
+        else:
+            yield Finding("workspace", "ok", f"Database {workspace.database}")
+    damaged = [
+        folder.name
+        for folder in sorted(workspace.adapters.glob("*"))
+        if not folder.name.startswith(".") and durable.find_damage(folder)
+    ]
+    yield Finding(
+        "workspace",
+        "problem" if damaged else "ok",
+        f"{len(damaged)} damaged adapters: {', '.join(damaged[:3])}"
+        if damaged
+        else f"{len(list(workspace.adapters.glob('*')))} adapters, all whole",
+        "Train them again, or restore their folders from a backup." if damaged else "",
+    )
+    at_work = is_held(supervisor_lock(workspace))
+    yield Finding(
+        "workspace", "ok", "The supervisor is at work" if at_work else "The supervisor rests; a job or the app wakes it"
+    )
+
+
+def _is_network_disk(path: Path) -> bool:
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return False
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        fields = line.split()
+        if len(fields) > 2 and str(path).startswith(fields[1]) and len(fields[1]) > len(best):
+            best, kind = fields[1], fields[2]
+    return kind.startswith(("nfs", "cifs", "smb", "fuse.sshfs", "9p"))
+
+
+def print_findings(findings: list[Finding]) -> None:
+    marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+    area = ""
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            print(f"\n{area.capitalize()}" if area != "machine" else area.capitalize())
+        print(f"  {marks[finding.severity]} {finding.text}{f'. {finding.remedy}' if finding.remedy else ''}")
+    problems = sum(finding.severity == "problem" for finding in findings)
+    print(f"\n{'All is fit.' if not problems else f'{problems} problems; see above what to do.'}  {PROJECT_DIR}")

@@ -1,0 +1,173 @@
+"""The command's frame: its groups, its exit codes (0 done, 1 failed, 2 bad input), its last resort."""
+
+import os
+import subprocess
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from core.catalog import bases as base_models
+from core.catalog import industries as packs
+from core.cli import data, jobs, measure, train
+from core.cli import doctor as checks
+from core.cli.output import print_json, print_table, say
+from core.datasets.reading import read_examples
+from core.errors import AppError, BadInput
+from core.evaluation.benchmarks import read_items
+from core.paths import PROJECT_DIR, Workspace
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Tailor an open language model to an industry, prove that it is better, put it to use.",
+)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("evaluate")(measure.evaluate)
+app.command("compare")(measure.compare)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+
+
+@app.command("app")
+def open_app(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    headless: Annotated[bool, typer.Option(help="Do not open a browser.")] = False,
+) -> None:
+    """Open the app in the browser."""
+    if not 1 <= port <= 65535:
+        raise BadInput(f"The port {port} is not between 1 and 65535.")
+    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_DIR / "app.py"), "--server.port", str(port)]
+    command += ["--server.headless", "true"] if headless else []
+    raise typer.Exit(subprocess.call(command, cwd=PROJECT_DIR))
+
+
+@app.command()
+def doctor(
+    as_json: AsJson = False,
+    restore: Annotated[bool, typer.Option(help="Replace a damaged database by its last backup.")] = False,
+) -> None:
+    """Say what of the machine, the packages, the data files and the workspace is fit or not, and what to do."""
+    findings = checks.examine(Workspace.chosen(), restore=restore)
+    if as_json:
+        print_json([finding.to_dict() for finding in findings])
+    else:
+        checks.print_findings(findings)
+    if any(finding.severity == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("industries")
+def list_industries(as_json: AsJson = False) -> None:
+    """List the industries: corpus, benchmark, what is measured."""
+    workspace = Workspace.chosen()
+    found = []
+    for pack in packs.all_industries(workspace).values():
+        members = packs.expand([pack.id], workspace)
+        items = sum(len(read_items(member.benchmark_path)) for member in members if member.benchmark_path)
+        found.append(
+            {
+                "id": pack.id,
+                "title": pack.title,
+                "summary": pack.summary,
+                "corpus": pack.corpus,
+                "examples": len(read_examples(pack.corpus_path)),
+                "benchmark_items": items,
+                "complexity": pack.complexity,
+                "hours_7b": pack.hours_7b,
+                "members": pack.members,
+                "key_metrics": pack.key_metrics,
+                "components": {name: part.model_dump() for name, part in pack.components.items()},
+            }
+        )
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("id", "examples", "benchmark items", "summary"),
+            [(one["id"], one["examples"], one["benchmark_items"], one["summary"]) for one in found],
+        )
+
+
+@app.command("bases")
+def list_bases(as_json: AsJson = False) -> None:
+    """List the known base models, and which are on this machine."""
+    found = []
+    for entry in base_models.known_bases().values():
+        here = entry.folder is not None or base_models.find_cached(entry.id) is not None
+        found.append(
+            {
+                "id": entry.id,
+                "title": entry.title,
+                "class": entry.size_class,
+                "parameters": entry.parameters,
+                "gpu_memory_gb": entry.gpu_memory_gb,
+                "licence": entry.licence,
+                "good_for": entry.good_for,
+                "on_this_machine": here,
+            }
+        )
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("id", "class", "GPU memory", "here", "good for"),
+            [
+                (
+                    one["id"],
+                    one["class"],
+                    f"{one['gpu_memory_gb']:g} GB",
+                    "yes" if one["on_this_machine"] else "no",
+                    one["good_for"],
+                )
+                for one in found
+            ],
+        )
+
+
+def run() -> None:
+    """Run the command; expected failures become one sentence, unexpected ones a file with the details."""
+    wants_json = "--json" in sys.argv
+    try:
+        Workspace.chosen()
+        app(standalone_mode=False)
+    except typer.Exit as leave:
+        raise SystemExit(leave.exit_code) from None
+    except AppError as error:
+        _fail(str(error), error.exit_code, wants_json)
+    except KeyboardInterrupt:
+        _fail("Interrupted. Jobs go on in the background; `atelier jobs list` shows them.", 130, wants_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(1) from None
+    except Exception as error:
+        _fail_unexpectedly(error, wants_json)
+
+
+def _fail_unexpectedly(error: Exception, wants_json: bool) -> None:
+    import click
+
+    if isinstance(error, click.ClickException):
+        _fail(error.format_message(), 2, wants_json)
+    if isinstance(error, click.Abort):
+        _fail("Stopped.", 1, wants_json)
+    details = Workspace.chosen().logs / "command.log"
+    try:
+        details.parent.mkdir(parents=True, exist_ok=True)
+        with details.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+        where = f" The details are in {details}."
+    except OSError:
+        where = ""
+    _fail(f"Something went wrong that Atelier did not expect: {type(error).__name__}: {error}.{where}", 1, wants_json)
+
+
+def _fail(message: str, code: int, wants_json: bool) -> None:
+    if wants_json:
+        print_json({"error": message, "code": code})
+    say(message)
+    raise SystemExit(code)

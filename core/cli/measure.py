@@ -1,0 +1,120 @@
+"""`atelier evaluate` and `atelier compare`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.catalog import industries
+from core.cli.output import print_json, print_table
+from core.cli.workplace import open_workspace
+from core.datasets import composition
+from core.datasets.reading import read_examples
+from core.errors import BadInput
+from core.evaluation import benchmarks, submission
+from core.evaluation.benchmarks import Benchmark
+from core.paths import Workspace
+from core.process import queue
+from core.store import evaluations
+from core.store.connection import opened
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+
+
+def evaluate(
+    benchmark: Annotated[list[str] | None, typer.Option(help="Industry whose benchmark is used; repeatable.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Own JSONL file; all its rows are test items.")] = None,
+    base: Annotated[str, typer.Option(help="starter, a local folder, or a hub id.")] = "starter",
+    adapter: Annotated[str, typer.Option(help="Adapter id or name; without it the base is tested.")] = "",
+    priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the score.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Test a base or an adapter on a benchmark."""
+    queue.check_priority(priority)
+    chosen = choose_benchmark(Workspace.chosen(), benchmark or [], data)
+    workspace = open_workspace()
+    job = submission.submit(workspace, base=base, benchmark=chosen, adapter=adapter, priority=priority)
+    if not wait:
+        if as_json:
+            print_json({"job": job.id, "number": job.number, "state": job.state})
+        else:
+            print(f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}`.")
+        return
+    ended = queue.wait(workspace, job.id)
+    with opened(workspace) as db:
+        rows = evaluations.of_job(db, job.id)
+    described = _describe(rows[0]) if rows else {}
+    if as_json:
+        print_json({"job": ended.id, "state": ended.state, "error": ended.error} | described)
+    elif rows:
+        print(
+            f"{rows[0].score:.1%} (95% interval {rows[0].low:.1%} to {rows[0].high:.1%}) on {rows[0].items} items. "
+            f"Evaluation {rows[0].id}"
+        )
+    else:
+        print(f"Job #{ended.number} is {ended.state}. {ended.error or ended.reason}")
+    if ended.state != "succeeded":
+        raise typer.Exit(1)
+
+
+def choose_benchmark(workspace: Workspace, names: list[str], data: Path | None) -> Benchmark:
+    """Return the benchmark of industries, or one of the rows of an own file.
+
+    Raises:
+        BadInput: Both were given, or neither.
+    """
+    if bool(names) == (data is not None):
+        raise BadInput("Give either --benchmark with an industry, or --data with a file.")
+    if data is not None:
+        rows = read_examples(data)
+        return benchmarks.make_benchmark(
+            data.name, composition.items_of_rows(rows, rows), {"answers": 1.0}, {"answers": "Answers"}
+        )
+    return benchmarks.of_industries(industries.expand(names, workspace))
+
+
+def _describe(row: evaluations.EvaluationRow) -> dict[str, Any]:
+    return {
+        "evaluation": row.id,
+        "model": row.adapter or row.base,
+        "benchmark": row.benchmark,
+        "items": row.items,
+        "score": row.score,
+        "low": row.low,
+        "high": row.high,
+        "components": row.components,
+        "seconds": row.seconds,
+        "latency_ms": 1000 * row.seconds / max(1, row.items),
+        "tokens_per_second": row.tokens / max(1e-9, row.seconds),
+    }
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="Evaluation id, for instance of the base.")],
+    second: Annotated[str, typer.Argument(help="Evaluation id that is held against it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two evaluations of the same benchmark, item by item, and give the verdict."""
+    from core.evaluation.results import compare_stored  # brings scipy, which the other commands do not wait for
+
+    workspace = open_workspace()
+    with opened(workspace) as db:
+        verdict = compare_stored(db, workspace, evaluations.get(db, first), evaluations.get(db, second))
+    if as_json:
+        print_json(verdict.to_dict())
+        return
+    print(verdict.sentence)
+    print_table(
+        ("part", "items", "first", "second", "difference"),
+        [
+            (
+                part.title,
+                part.items,
+                f"{part.base.value:.0%}",
+                f"{part.tuned.value:.0%}",
+                f"{100 * part.difference.value:+.0f} points",
+            )
+            for part in verdict.components
+        ],
+    )

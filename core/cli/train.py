@@ -1,0 +1,210 @@
+"""`atelier train`: queue a training job, and wait for its verdict if asked to."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.catalog import industries
+from core.cli.output import print_json, say
+from core.cli.workplace import open_workspace
+from core.errors import AppError, ConfigError
+from core.paths import Workspace
+from core.process import queue
+from core.store import evaluations
+from core.store.connection import opened
+from core.store.jobs import Job
+from core.store.metrics import read_progress
+from core.training import configuration, submission
+from core.wording import show_bytes, show_duration, show_energy
+
+
+def train(
+    industry: Annotated[list[str] | None, typer.Option(help="Industry id; repeat it for several.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Own JSONL file instead of industries.")] = None,
+    base: Annotated[str | None, typer.Option(help="starter, a local folder, or a hub id such as owner/name.")] = None,
+    preset: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    config: Annotated[Path | None, typer.Option(help="YAML file with training fields.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="One field, as key=value; repeatable.")] = None,
+    mix: Annotated[list[str] | None, typer.Option(help="Ratio of an industry's generated examples, as id=2.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the job and its adapter.")] = "",
+    priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
+    evaluate: Annotated[bool, typer.Option(help="Compare with the base at the end.")] = True,
+    baseline_only: Annotated[bool, typer.Option("--baseline-only", help="Only test the base; train nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the estimate and queue nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the verdict.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> None:
+    """Train an adapter on industries or on your own file, test it against its base, give the verdict."""
+    queue.check_priority(priority)
+    changes, named_base = configuration.read_yaml(config) if config else ({}, None)
+    changes |= configuration.parse_settings(settings or [])
+    chosen_base = base or named_base or "starter"
+    resolved = submission.configure(chosen_base, preset, changes)
+    for one in industry or []:
+        industries.find(one, Workspace.chosen())
+    workspace = open_workspace()
+    composed = submission.compose(workspace, resolved, industry or [], data, _read_mix(mix or []))
+    draft = submission.draft(workspace, chosen_base, resolved, composed)
+    if not as_json:
+        _say_plan(draft)
+    if dry_run:
+        if as_json:
+            print_json(
+                {
+                    "composition": composed.by_origin,
+                    "tokens": draft.tokens,
+                    "steps": draft.workload.steps,
+                    "estimate": draft.estimate.to_dict() if draft.estimate else None,
+                    "config": resolved.model_dump(mode="json"),
+                }
+            )
+        return
+    job = submission.submit(
+        workspace,
+        base=chosen_base,
+        config=resolved,
+        chosen=composed,
+        name=name,
+        industry_ids=industry,
+        preset=preset if not config else "",
+        priority=priority,
+        evaluate=evaluate,
+        baseline_only=baseline_only,
+    )
+    if not wait:
+        if as_json:
+            print_json({"job": job.id, "number": job.number, "state": job.state})
+        else:
+            print(f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}` or on the Jobs page.")
+        return
+    ended = _wait(workspace, job, quiet=as_json)
+    if as_json:
+        print_json(describe_result(workspace, ended))
+    else:
+        _print_end(workspace, ended)
+    if ended.state != "succeeded":
+        raise typer.Exit(1)
+
+
+def _read_mix(pairs: list[str]) -> dict[str, float]:
+    mix = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        try:
+            mix[name.strip()] = float(text)
+        except ValueError:
+            raise ConfigError(f"--mix {pair!r} is not of the form industry=ratio, such as finance=2.") from None
+        if not equals:
+            raise ConfigError(f"--mix {pair!r} is not of the form industry=ratio, such as finance=2.")
+    return mix
+
+
+def _say_plan(draft: submission.Draft) -> None:
+    counts = ", ".join(f"{count} {origin}" for origin, count in draft.composition.by_origin.items())
+    say(f"{counts}; {draft.tokens:,} tokens an epoch, {draft.workload.steps} steps.")
+    for reason, count in draft.composition.removed.items():
+        say(f"Left out: {count} rows ({reason}).")
+    if draft.cut_examples:
+        say(
+            f"{draft.cut_examples} examples are longer than {draft.config.max_length} tokens and lose the beginning of "
+            "their "
+            "prompt. Raise max_length to keep them whole."
+        )
+    if draft.estimate:
+        one = draft.estimate
+        learned = f"learned from {one.jobs} jobs here" if one.jobs else "first estimate on this machine"
+        say(
+            f"About {show_duration(one.seconds)}, {show_bytes(one.memory_bytes)} memory, "
+            f"{show_bytes(one.disk_bytes)} disk, "
+            f"energy {show_energy(one.joules)} ({learned})."
+        )
+
+
+def _wait(workspace: Workspace, job: Job, quiet: bool) -> Job:
+    """Wait for the job's end, with its progress on stderr where people read it."""
+    if quiet or not sys.stderr.isatty():
+        return queue.wait(workspace, job.id)
+    import threading
+
+    done = threading.Event()
+
+    def show() -> None:
+        while not done.wait(0.5):
+            progress = read_progress(workspace.job(job.id).metrics)
+            if progress and progress.steps:
+                left = f", {show_duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+                print(
+                    f"\r\033[K{progress.phase}: {progress.step} of {progress.steps}{left}",
+                    end="",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        return queue.wait(workspace, job.id)
+    finally:
+        done.set()
+        thread.join()
+        print("\r\033[K", end="", file=sys.stderr)
+
+
+def describe_result(workspace: Workspace, job: Job) -> dict[str, Any]:
+    """Return a job with its results as the command's JSON has them."""
+    kept = (
+        "adapter",
+        "steps",
+        "tokens",
+        "seconds",
+        "tokens_per_second",
+        "eval_loss_before",
+        "eval_loss_after",
+        "evaluation",
+        "score",
+        "low",
+        "high",
+        "joules",
+        "peak_memory_bytes",
+        "precision",
+        "cut_examples",
+        "train_examples",
+        "validation_examples",
+        "job_seconds",
+    )
+    described: dict[str, Any] = {
+        "job": job.id,
+        "number": job.number,
+        "name": job.name,
+        "kind": job.kind,
+        "state": job.state,
+        "reason": job.reason,
+        "error": job.error,
+        "attempt": job.attempt,
+    }
+    described |= {key: job.result[key] for key in kept if key in job.result}
+    with opened(workspace) as db:
+        row = evaluations.verdict_of_job(db, job.id)
+    described["verdict"] = row.content if row else None
+    if row:
+        described["verdict"] |= {"base_evaluation": row.base_evaluation, "tuned_evaluation": row.tuned_evaluation}
+    return described
+
+
+def _print_end(workspace: Workspace, job: Job) -> None:
+    if job.state != "succeeded":
+        raise AppError(f"Job #{job.number} is {job.state}. {job.error or job.reason}".strip())
+    result = describe_result(workspace, job)
+    if result["verdict"]:
+        print(result["verdict"]["sentence"])
+    if "adapter" in result:
+        print(
+            f"{result['steps']} steps in {show_duration(result['seconds'])}, "
+            f"{result['tokens_per_second']:,.0f} tokens/s, eval "
+            f"loss {result['eval_loss_before'] or float('nan'):.3f} to {result['eval_loss_after'] or float('nan'):.3f}."
+        )
+        print(f"The adapter is in {workspace.adapters / result['adapter']}.")
+    elif "score" in result:
+        print(f"The base scores {result['score']:.0%}.")

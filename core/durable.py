@@ -1,0 +1,127 @@
+"""Files and folders that are either old or new, never half: the only place that writes final files.
+
+A folder is written beside its final place, every file is flushed to the disk, a manifest with sizes and hashes is
+added, and only then is it renamed. A reader that finds the folder finds all of it, or can tell that it can't.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MANIFEST = "MANIFEST.json"
+STAGING_PREFIX = ".staging-"
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file as hex; reads in pieces, so size does not matter."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder to the disk; a rename is not safe before that. Windows has no such call."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Replace a file in one step; after a crash it holds the old or the new content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    staged = path.with_name(f"{STAGING_PREFIX}{path.name}-{uuid.uuid4().hex}")
+    try:
+        with staged.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, content: object) -> None:
+    write_file(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; on a clean exit it becomes `final`, complete and with a manifest.
+
+    Raises:
+        FileExistsError: `final` is there already; what was written is dropped.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    staging = final.parent / f"{STAGING_PREFIX}{final.name}-{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        yield staging
+        _seal(staging)
+        if final.exists():
+            raise FileExistsError(f"{final} exists already")
+        staging.rename(final)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(final.parent)
+
+
+def _seal(folder: Path) -> None:
+    entries = {}
+    folders = {folder}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        sync_file(file)
+        folders.add(file.parent)
+        entries[file.relative_to(folder).as_posix()] = {"bytes": file.stat().st_size, "sha256": hash_file(file)}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"files": entries}, indent=1) + "\n", encoding="utf-8")
+    sync_file(manifest)
+    for inner in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        sync_folder(inner)
+
+
+def find_damage(folder: Path) -> str | None:
+    """Return what is wrong with a folder that `new_folder` made, or None if every byte is as it was written."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "its manifest is missing or unreadable"
+    for name, (size, digest) in expected.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != size or hash_file(file) != digest:
+            return f"{name} is damaged"
+    return None
+
+
+def sweep_staging(parent: Path) -> int:
+    """Remove what interrupted writes left under `parent` (not below), and return how many there were."""
+    left = list(parent.glob(f"{STAGING_PREFIX}*")) if parent.is_dir() else []
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(left)

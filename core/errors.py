@@ -1,0 +1,53 @@
+"""The failures that Atelier expects. Each message says what happened, with which value, and what to do."""
+
+
+class AppError(Exception):
+    """Base of all expected failures; `exit_code` is the command's."""
+
+    exit_code = 1
+
+
+class BadInput(AppError):
+    """Something that a person gave is wrong: a file, a value, a name."""
+
+    exit_code = 2
+
+
+class ConfigError(BadInput):
+    """A training configuration, from a form, a YAML file or flags."""
+
+
+class DataError(BadInput):
+    """A data file or dataset; the message names file and line."""
+
+
+class CatalogError(BadInput):
+    """An industry pack or the list of bases."""
+
+
+class NotFound(BadInput):
+    """A job, adapter, evaluation, benchmark or base that does not exist."""
+
+
+class JobStateError(BadInput):
+    """A job can't do this in the state that it is in."""
+
+
+class BaseModelError(AppError):
+    """A base model is missing, unreadable or refused."""
+
+
+class StoreError(AppError):
+    """The database is busy, damaged or of a later version."""
+
+
+class LostClaim(AppError):
+    """This worker no longer owns its job; whatever it still wanted to write is refused."""
+
+
+class MetricError(AppError):
+    """A metric was asked for on values that it is not defined for."""
+
+
+class CheckpointError(AppError):
+    """No checkpoint could be written, or none that is there can be used."""

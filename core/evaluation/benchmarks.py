@@ -1,0 +1,148 @@
+"""Benchmarks: frozen sets of test items, read from JSONL and named by the hash of their content."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.catalog.industries import Industry, describe_error
+from core.durable import hash_text
+from core.errors import DataError
+
+ItemType = Literal["numeric", "choice", "facts", "label", "text"]
+
+
+class Item(BaseModel):
+    """One test item. What a right answer is depends on the type.
+
+    numeric: the last number of the answer is within `tolerance` of `answer`.
+    choice: of `choices`, the one with index `answer` is the likeliest.
+    facts: each entry of `facts` lists phrasings of one key fact; the score is the share of facts that occur.
+    label: the answer names `answer` and no other of `choices`.
+    text: word overlap with `answer`, 0 to 1.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(min_length=1)]
+    component: Annotated[str, Field(min_length=1)]
+    type: ItemType
+    prompt: Annotated[str, Field(min_length=1)]
+    answer: float | int | str | None = None
+    choices: tuple[str, ...] = ()
+    facts: tuple[tuple[str, ...], ...] = ()
+    tolerance: Annotated[float | None, Field(ge=0, lt=1)] = None
+    reference: Annotated[str, Field(description="A good answer in words, shown beside the model's.")] = ""
+
+    @model_validator(mode="after")
+    def _answer_fits(self) -> "Item":
+        number = isinstance(self.answer, int | float) and not isinstance(self.answer, bool)
+        if self.type == "numeric" and not number:
+            raise ValueError("a numeric item needs a number as `answer`")
+        if self.type == "choice" and not (isinstance(self.answer, int) and 0 <= self.answer < len(self.choices)):
+            raise ValueError("a choice item needs `choices` and the index of the right one as `answer`")
+        if self.type == "choice" and len(set(self.choices)) != len(self.choices):
+            raise ValueError("two choices are the same")
+        if self.type == "facts" and not (self.facts and all(self.facts)):
+            raise ValueError("a facts item needs `facts`, each a list of phrasings")
+        if self.type in ("label", "text") and not isinstance(self.answer, str):
+            raise ValueError(f"a {self.type} item needs text as `answer`")
+        return self
+
+    @property
+    def expected(self) -> str:
+        """The right answer as a person reads it."""
+        if self.type == "choice":
+            return self.choices[int(self.answer or 0)]
+        if self.type == "facts":
+            return self.reference or "; ".join(variants[0] for variants in self.facts)
+        return self.reference or str(self.answer)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Items with the weight of each component in the score."""
+
+    name: str
+    items: tuple[Item, ...]
+    weights: Mapping[str, float]
+    titles: Mapping[str, str]
+    sha: str
+
+
+def read_items(path: Path) -> list[Item]:
+    """Read a benchmark file.
+
+    Raises:
+        DataError: A line is no item; the message names file, line and field.
+    """
+    items: list[Item] = []
+    seen: set[str] = set()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The benchmark {path} can't be read: {error}.") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            item = Item(**json.loads(line))
+        except ValidationError as error:
+            raise DataError(f"{path}, line {number}, {describe_error(error)}") from error
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path}, line {number} is no JSON object: {error}.") from error
+        if item.id in seen:
+            raise DataError(f"{path}, line {number}: the id {item.id!r} occurs twice.")
+        seen.add(item.id)
+        items.append(item)
+    return items
+
+
+def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], titles: Mapping[str, str]) -> Benchmark:
+    """Return a benchmark named by its content: the same items and weights give the same hash.
+
+    Raises:
+        DataError: An item belongs to a component without a weight, or there is no item.
+    """
+    if not items:
+        raise DataError(f"The benchmark {name!r} has no items.")
+    strangers = sorted({item.component for item in items} - set(weights))
+    if strangers:
+        raise DataError(f"The benchmark {name!r} has items of {', '.join(strangers)}, for which there is no weight.")
+    content: dict[str, Any] = {"items": [item.model_dump() for item in items], "weights": dict(weights)}
+    return Benchmark(name, tuple(items), dict(weights), dict(titles), hash_text(json.dumps(content, sort_keys=True)))
+
+
+def of_industry(pack: Industry) -> Benchmark:
+    """Return an industry's benchmark with its weights; numeric items take the component's tolerance."""
+    assert pack.benchmark_path is not None
+    items = [
+        item.model_copy(update={"tolerance": pack.components[item.component].tolerance or 0.01})
+        if item.type == "numeric" and item.tolerance is None and item.component in pack.components
+        else item
+        for item in read_items(pack.benchmark_path)
+    ]
+    return make_benchmark(
+        pack.id,
+        items,
+        {name: part.weight for name, part in pack.components.items()},
+        {name: part.title for name, part in pack.components.items()},
+    )
+
+
+def of_industries(packs: list[Industry]) -> Benchmark:
+    """Return one benchmark over several industries: each counts the same, its components by its own weights."""
+    if len(packs) == 1:
+        return of_industry(packs[0])
+    items: list[Item] = []
+    weights: dict[str, float] = {}
+    titles: dict[str, str] = {}
+    for pack in packs:
+        single = of_industry(pack)
+        items += [item.model_copy(update={"component": f"{pack.id}.{item.component}"}) for item in single.items]
+        weights |= {f"{pack.id}.{name}": weight / len(packs) for name, weight in single.weights.items()}
+        titles |= {f"{pack.id}.{name}": f"{pack.title}: {title}" for name, title in single.titles.items()}
+    return make_benchmark("+".join(pack.id for pack in packs), items, weights, titles)

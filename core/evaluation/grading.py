@@ -1,0 +1,78 @@
+"""Grades one answer to one item: deterministic, 0 to 1, no model involved.
+
+Choice items are graded by likelihood where the model is at hand; here their answer is the text of the chosen one.
+"""
+
+import re
+from collections import Counter
+
+from core.datasets.arithmetic import numbers_in
+from core.evaluation.benchmarks import Item
+
+
+def grade(item: Item, answer: str) -> float:
+    """Return the score of an answer, 0.0 to 1.0."""
+    if item.type == "numeric":
+        assert isinstance(item.answer, int | float)
+        return float(is_number_right(answer, float(item.answer), item.tolerance or 0.0))
+    if item.type == "choice":
+        return float(answer == item.choices[int(item.answer or 0)])
+    if item.type == "facts":
+        return share_of_facts(answer, item.facts)
+    if item.type == "label":
+        return float(is_label_right(answer, str(item.answer), item.choices))
+    return word_overlap(answer, str(item.answer))
+
+
+def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
+    """Return whether the last number of an answer is right within the relative tolerance.
+
+    The last number counts, since a worked answer ends with its result. A scale word ('$1.5 billion') may belong to the
+    unit that was asked for or not, so both readings count; a percentage must be stated as one.
+    """
+    numbers = numbers_in(answer)
+    if not numbers:
+        return False
+    last = numbers[-1]
+    allowed = tolerance * abs(expected) + 1e-9
+    return any(abs(value - expected) <= allowed for value in {last.value, last.value * last.scale})
+
+
+def share_of_facts(answer: str, facts: tuple[tuple[str, ...], ...]) -> float:
+    """Return the share of key facts of which at least one phrasing occurs in the answer."""
+    text = " ".join(answer.lower().split())
+    return sum(any(phrase.lower() in text for phrase in variants) for variants in facts) / len(facts)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[^0-9a-z]+", " ", text.lower()).split())
+
+
+def is_label_right(answer: str, expected: str, labels: tuple[str, ...]) -> bool:
+    """Return whether an answer names the expected label: it is the label, or contains it and no other one.
+
+    Case, punctuation and underscores do not count. A longer label that contains a shorter one is one mention.
+    """
+    text = _plain(answer)
+    wanted = _plain(expected)
+    if text == wanted:
+        return True
+    named = set()
+    rest = f" {text} "
+    for label in sorted({_plain(label) for label in (*labels, expected)}, key=len, reverse=True):
+        if label and f" {label} " in rest:
+            named.add(label)
+            rest = rest.replace(f" {label} ", "  ")
+    return named == {wanted}
+
+
+def word_overlap(answer: str, expected: str) -> float:
+    """Return the F1 of the words that answer and expected text share, as SQuAD counts it without its article rule."""
+    ours, theirs = _plain(answer).split(), _plain(expected).split()
+    if not ours or not theirs:
+        return float(ours == theirs)
+    common = sum((Counter(ours) & Counter(theirs)).values())
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(ours), common / len(theirs)
+    return 2 * precision * recall / (precision + recall)

@@ -1,0 +1,133 @@
+"""Evaluations and verdicts: made from answers, compared with each other, ready to be stored."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ulid import ULID
+
+from core import durable
+from core.errors import BadInput
+from core.evaluation.benchmarks import Benchmark
+from core.evaluation.comparison import Interval, Paired, Verdict, compare, score_interval
+from core.evaluation.pinned import read_pinned
+from core.paths import Workspace
+from core.store import evaluations
+from core.store.evaluations import EvaluationRow, ItemRow
+
+# Raise it when decoding or grading changes, so that old results are not reused as if nothing had.
+ANSWERING_VERSION = 1
+
+
+def settings_sha(precision: str, quantization: str) -> str:
+    """Return a name for how answers are made; only evaluations that share it are compared or reused."""
+    return durable.hash_text(json.dumps([ANSWERING_VERSION, precision, quantization]))[:16]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An evaluation to be stored: the items' scores and the score over all."""
+
+    row: EvaluationRow
+    items: tuple[ItemRow, ...]
+
+
+def make_evaluation(
+    *,
+    job: str,
+    base: str,
+    base_fingerprint: str,
+    adapter: str,
+    benchmark: Benchmark,
+    settings: str,
+    answers: Sequence[Any],
+    seconds: float,
+    tokens: int,
+) -> Scored:
+    """Return a storable evaluation from answers (see core.evaluation.answering.Answer)."""
+    scores = np.array([answer.score for answer in answers])
+    components = [answer.component for answer in answers]
+    total = score_interval(scores, components, benchmark.weights)
+    parts: dict[str, Any] = {}
+    for name in dict.fromkeys(components):
+        chosen = np.array(components) == name
+        interval = score_interval(scores[chosen], [name] * int(chosen.sum()), {name: 1.0})
+        parts[name] = {
+            "title": benchmark.titles.get(name, name),
+            "weight": benchmark.weights[name],
+            "items": int(chosen.sum()),
+            "score": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+        }
+    row = EvaluationRow(
+        id=str(ULID()).lower(),
+        job=job,
+        base=base,
+        base_fingerprint=base_fingerprint,
+        adapter=adapter,
+        benchmark=benchmark.name,
+        benchmark_sha=benchmark.sha,
+        settings_sha=settings,
+        items=len(answers),
+        score=total.value,
+        low=total.low,
+        high=total.high,
+        components=parts,
+        seconds=seconds,
+        tokens=tokens,
+        created_at=time.time(),
+    )
+    return Scored(row, tuple(ItemRow(answer.item, answer.component, answer.text, answer.score) for answer in answers))
+
+
+def interval_of(row: EvaluationRow) -> Interval:
+    return Interval(row.score, row.low, row.high)
+
+
+def name_of(row: EvaluationRow) -> str:
+    return "the tuned model" if row.adapter else "the base model"
+
+
+def compare_stored(
+    db: sqlite3.Connection, workspace: Workspace, first: EvaluationRow, second: EvaluationRow
+) -> Verdict:
+    """Return the verdict of the second evaluation against the first, on the items that both answered.
+
+    Raises:
+        BadInput: They are of different benchmarks.
+    """
+    if first.benchmark_sha != second.benchmark_sha:
+        raise BadInput(
+            f"Evaluation {first.id} is of the benchmark {first.benchmark!r}, {second.id} of {second.benchmark!r} with "
+            "other items. Only evaluations of the same items can be compared."
+        )
+    benchmark = read_pinned(workspace, first.benchmark_sha)
+    names = (name_of(first), name_of(second))
+    if names[0] == names[1]:
+        names = ("the first model", "the second model")
+    return compare_scored(benchmark, evaluations.items(db, first.id), evaluations.items(db, second.id), names)
+
+
+def compare_scored(
+    benchmark: Benchmark,
+    first: Sequence[ItemRow],
+    second: Sequence[ItemRow],
+    names: tuple[str, str] = ("the base model", "the tuned model"),
+) -> Verdict:
+    ours, theirs = {row.item: row for row in first}, {row.item: row for row in second}
+    shared = [item for item in benchmark.items if item.id in ours and item.id in theirs]
+    return compare(
+        Paired(
+            np.array([ours[item.id].score for item in shared]),
+            np.array([theirs[item.id].score for item in shared]),
+            [item.component for item in shared],
+            benchmark.weights,
+            benchmark.titles,
+        ),
+        names,
+    )

@@ -1,0 +1,1 @@
+"""Readings of this machine: GPUs through NVML, the host through psutil."""

@@ -1,0 +1,97 @@
+"""The adapter: LoRA layers put into a base by PEFT, and their weights out of it again."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from core.errors import CheckpointError, ConfigError
+from core.training.configuration import TrainingConfig
+
+
+def add_adapter(model: Any, config: TrainingConfig) -> PeftModel:
+    """Put fresh LoRA layers into the model; the same seed gives the same weights.
+
+    Raises:
+        ConfigError: The base has none of the layers that `target_modules` names.
+    """
+    targets = config.target_modules if isinstance(config.target_modules, str) else list(config.target_modules)
+    lora = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=targets,
+        bias=config.bias,
+        use_rslora=config.rslora,
+        use_dora=config.dora,
+    )
+    torch.manual_seed(config.seed)
+    try:
+        return get_peft_model(model, lora)
+    except ValueError as error:
+        names = sorted(
+            {name.rpartition(".")[2] for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}
+        )
+        raise ConfigError(
+            f"target_modules {targets} do not fit this base, whose layers are {', '.join(names)}. Choose among "
+            "them, or all-linear."
+        ) from error
+
+
+def trainable(model: PeftModel) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def read_weights(model: PeftModel) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
+
+
+def save_weights(model: PeftModel, path: Path) -> None:
+    save_file(read_weights(model), path, metadata={"format": "pt"})
+
+
+def load_weights(model: PeftModel, path: Path) -> None:
+    """Put saved weights into the model's adapter.
+
+    Raises:
+        CheckpointError: The file's layers are not those of the adapter.
+    """
+    outcome = set_peft_model_state_dict(model, load_file(path))
+    missing = [name for name in getattr(outcome, "missing_keys", []) if "lora_" in name]
+    if missing or getattr(outcome, "unexpected_keys", []):
+        raise CheckpointError(f"{path} holds another adapter: its layers do not fit. Start the job anew.")
+
+
+def save_adapter(model: PeftModel, folder: Path, base_name: str) -> None:
+    """Write adapter_config.json and adapter_model.safetensors, as plain PEFT loads them."""
+    lora = model.peft_config["default"]
+    before = lora.base_model_name_or_path, lora.inference_mode
+    lora.base_model_name_or_path, lora.inference_mode = base_name, True
+    try:
+        lora.save_pretrained(folder)
+    finally:
+        lora.base_model_name_or_path, lora.inference_mode = before
+    save_weights(model, folder / "adapter_model.safetensors")
+
+
+def check_adapter_folder(folder: Path) -> None:
+    """Refuse an adapter that could run code: only safetensors and JSON are loaded.
+
+    Raises:
+        CheckpointError: What is missing or refused.
+    """
+    if not (folder / "adapter_model.safetensors").exists():
+        if any(folder.glob("adapter_model.bin")):
+            raise CheckpointError(
+                f"The adapter in {folder} has pickled weights, which can run code. Only safetensors are loaded."
+            )
+        raise CheckpointError(f"The adapter in {folder} has no adapter_model.safetensors.")
+
+
+def load_adapter(model: Any, folder: Path) -> PeftModel:
+    """Put a saved adapter on its base, for answering."""
+    check_adapter_folder(folder)
+    return PeftModel.from_pretrained(model, str(folder), is_trainable=False)

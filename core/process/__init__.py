@@ -1,0 +1,1 @@
+"""Background work: queue, supervisor, runner, worker frame. Starts features by module name and imports none."""

@@ -1,0 +1,9 @@
+"""Which module works off which kind of job. Names only: this package imports no feature."""
+
+WORKER_MODULES = {
+    "train": "core.training.worker",
+    "evaluate": "core.evaluation.worker",
+}
+
+# Loaded by the process that waits for the next job, so that a click need not wait for torch.
+WARM_MODULES = ("core.training.worker", "core.evaluation.worker")

@@ -1,0 +1,1 @@
+"""Adapters that are kept: their folders, their cards."""

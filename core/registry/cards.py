@@ -1,0 +1,80 @@
+"""The model card of an adapter: what it is, what it was made from, what it is worth, as Markdown."""
+
+from typing import Any
+
+
+def write_card(card: dict[str, Any]) -> str:
+    """Return the README.md of an adapter's folder from the facts that its worker collected."""
+    verdict = card.get("verdict")
+    lines = [
+        "---",
+        "library_name: peft",
+        f"base_model: {card['base']}",
+        "tags: [lora]",
+        "---",
+        f"# {card['name']}",
+        "",
+        f"A LoRA adapter for **{card['base_title']}**, made by Atelier on {card['made_on']}.",
+        "",
+        "## Worth",
+        "",
+        verdict["sentence"] if verdict else "It was not compared with its base.",
+    ]
+    if verdict:
+        lines += [
+            "",
+            "| part | weight | items | base | tuned | difference (95% interval) |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| {part['title']} | {part['weight']:.0%} | {part['items']} | {part['base']['value']:.0%} | "
+            f"{part['tuned']['value']:.0%} | {_points(part['difference'])} |"
+            for part in verdict["components"]
+        ]
+    lines += [
+        "",
+        "## Made from",
+        "",
+        f"- Base: {card['base']}, fingerprint `{card['base_fingerprint'][:16]}`",
+        f"- Dataset: {card['dataset_name']}, {card['train_examples']} examples to train on and "
+        f"{card['validation_examples']} to validate, hash `{card['dataset'][:16]}`",
+        *[f"  - {origin}: {count}" for origin, count in card["composition"].items()],
+        f"- Benchmark: {card['benchmark_name']}, hash `{card['benchmark'][:16]}`",
+        f"- {card['steps']} steps, {card['tokens']:,} tokens, {card['seconds']:.0f} seconds on {card['machine']}",
+        f"- Eval loss {_number(card['eval_loss_before'])} before, {_number(card['eval_loss_after'])} after",
+        f"- Weights sha256 `{card['weights_sha']}`",
+        f"- {', '.join(f'{name} {version}' for name, version in card['versions'].items())}",
+        "",
+        "## Configuration",
+        "",
+        "```yaml",
+        *[f"{name}: {value}" for name, value in card["config"].items()],
+        "```",
+        "",
+        "## Use",
+        "",
+        "```python",
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f"base = AutoModelForCausalLM.from_pretrained({card['base_source']!r})",
+        'model = PeftModel.from_pretrained(base, "this folder")',
+        "```",
+        "",
+        "## Limits",
+        "",
+        "The figures hold for the benchmark named above. The adapter fits this base alone. Check its answers before "
+        "relying on them.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _points(difference: dict[str, float]) -> str:
+    return (
+        f"{100 * difference['value']:+.0f} points ({100 * difference['low']:+.0f} to {100 * difference['high']:+.0f})"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"

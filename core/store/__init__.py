@@ -1,0 +1,1 @@
+"""SQLite: schema, migrations, queries. The only SQL of the project."""

@@ -1,0 +1,201 @@
+"""A job's own database: metric rows, progress and heartbeat. One writer, any number of readers.
+
+Metrics that are logged together form a group and share one row per step: their values as packed doubles, so that a
+step costs one insert, NaN and infinities survive, and a million points are read in one sweep.
+"""
+
+import json
+import math
+import sqlite3
+import struct
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.store.connection import connect, connect_readonly, transaction
+
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS groups (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS points (
+        "group" INTEGER NOT NULL, step INTEGER NOT NULL, attempt INTEGER NOT NULL, "values" BLOB NOT NULL,
+        PRIMARY KEY ("group", step)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS superseded (
+        "group" INTEGER NOT NULL, step INTEGER NOT NULL, attempt INTEGER NOT NULL, "values" BLOB NOT NULL,
+        PRIMARY KEY ("group", step, attempt)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS progress (
+        id INTEGER PRIMARY KEY CHECK (id = 1), attempt INTEGER NOT NULL, phase TEXT NOT NULL, step INTEGER NOT NULL,
+        steps INTEGER NOT NULL, rate REAL NOT NULL, seconds_left REAL, seconds REAL NOT NULL,
+        heartbeat INTEGER NOT NULL,
+        milestones INTEGER NOT NULL, note TEXT NOT NULL);
+    INSERT OR IGNORE INTO progress VALUES (1, 0, 'waiting', 0, 0, 0, NULL, 0, 0, 0, '');
+"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job is: `rate` in units of the phase per second, `seconds` since the attempt began.
+
+    `milestones` counts what no restart does again, such as saved checkpoints: a job that dies without a new one makes
+    no progress.
+    """
+
+    attempt: int
+    phase: str
+    step: int
+    steps: int
+    rate: float
+    seconds_left: float | None
+    seconds: float
+    heartbeat: int
+    milestones: int
+    note: str
+
+
+class MetricWriter:
+    """Writes one job's metrics; each `log` is committed before it returns, so a killed worker loses none."""
+
+    def __init__(self, path: Path, attempt: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = connect(path, several_writers=False)
+        self._db.executescript(SCHEMA)
+        self._attempt = attempt
+        self._lock = threading.Lock()  # the training loop and the hardware sampler share the connection
+        self._groups: dict[tuple[str, ...], int] = {
+            tuple(json.loads(names)): group for group, names in self._db.execute("SELECT id, names FROM groups")
+        }
+        self._db.execute("UPDATE progress SET attempt = ?, rate = 0, seconds_left = NULL, note = ''", (attempt,))
+
+    def supersede_after(self, step: int, except_names: Iterable[str] = ()) -> None:
+        """Put aside the rows behind `step`, where this attempt goes on; history keeps them, charts do not.
+
+        Args:
+            except_names: Metrics that are not counted in training steps, such as hardware readings.
+        """
+        spared = [group for names, group in self._groups.items() if set(names) & set(except_names)]
+        marks = ", ".join("?" * len(spared))
+        where = f'step > ? AND "group" NOT IN ({marks})'
+        with self._lock, transaction(self._db):
+            self._db.execute(f"INSERT OR REPLACE INTO superseded SELECT * FROM points WHERE {where}", (step, *spared))
+            self._db.execute(f"DELETE FROM points WHERE {where}", (step, *spared))
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Store the values of one group at one step; NaN and infinities are kept as they are."""
+        names = tuple(values)
+        group = self._groups.get(names)
+        if group is None:
+            group = self._add_group(names)
+        packed = struct.pack(f"<{len(names)}d", *values.values())
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", (group, step, self._attempt, packed))
+
+    def _add_group(self, names: tuple[str, ...]) -> int:
+        with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO groups (names) VALUES (?)", (json.dumps(names),))
+            group: int = self._db.execute("SELECT id FROM groups WHERE names = ?", (json.dumps(names),)).fetchone()[0]
+        self._groups[names] = group
+        return group
+
+    def report(
+        self, phase: str, step: int, steps: int, rate: float, seconds_left: float | None, seconds: float, note: str = ""
+    ) -> None:
+        with self._lock:
+            self._db.execute(
+                "UPDATE progress SET phase = ?, step = ?, steps = ?, rate = ?, seconds_left = ?, seconds = ?, note = ?",
+                (phase, step, steps, rate, seconds_left, seconds, note),
+            )
+
+    def beat(self) -> None:
+        with self._lock:
+            self._db.execute("UPDATE progress SET heartbeat = heartbeat + 1")
+
+    def mark_milestone(self) -> None:
+        with self._lock:
+            self._db.execute("UPDATE progress SET milestones = milestones + 1")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric over the steps: `steps` int64 and `values` float64 of the same length."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64))
+
+
+def read_progress(path: Path) -> Progress | None:
+    if not path.exists():
+        return None
+    with closing(connect_readonly(path)) as db:
+        try:
+            row = db.execute(
+                "SELECT attempt, phase, step, steps, rate, seconds_left, seconds, heartbeat, milestones, note "
+                "FROM progress"
+            ).fetchone()
+        except sqlite3.OperationalError:  # the worker is just making it
+            return None
+    return Progress(*row) if row else None
+
+
+def read_series(path: Path, after: Mapping[str, int] | None = None) -> dict[str, Series]:
+    """Return every metric by name, each only behind the step that `after` gives for it."""
+    if not path.exists():
+        return {}
+    found: dict[str, Series] = {}
+    with closing(connect_readonly(path)) as db:
+        try:
+            groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
+            for group, names in groups:
+                first = min((after or {}).get(name, -1) for name in names)
+                rows = db.execute(
+                    'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
+                ).fetchall()
+                found |= _merged(found, _unpacked(names, rows))
+        except sqlite3.OperationalError:  # the worker is just making it
+            return {}
+    return found
+
+
+def _unpacked(names: list[str], rows: list[sqlite3.Row]) -> dict[str, Series]:
+    steps = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    table = np.frombuffer(b"".join(row[1] for row in rows), "<f8").reshape(len(rows), len(names))
+    return {name: Series(steps, table[:, column]) for column, name in enumerate(names)}
+
+
+def _merged(known: Mapping[str, Series], new: Mapping[str, Series]) -> dict[str, Series]:
+    """Join metrics that two groups share; the steps of a group are in order, those of two groups need not be."""
+    joined = {}
+    for name, series in new.items():
+        earlier = known.get(name, EMPTY)
+        steps = np.concatenate([earlier.steps, series.steps])
+        order = np.argsort(steps, kind="stable")
+        joined[name] = Series(steps[order], np.concatenate([earlier.values, series.values])[order])
+    return joined
+
+
+def read_last(path: Path) -> dict[str, float]:
+    """Return the newest finite value of every metric."""
+    return {
+        name: float(finite[-1])
+        for name, series in read_series(path).items()
+        if (finite := series.values[np.isfinite(series.values)]).size
+    }
+
+
+def find_not_finite(path: Path) -> list[tuple[str, int, str]]:
+    """Return (metric, step, 'nan' or 'inf') of every value that is no number."""
+    return [
+        (name, int(step), "nan" if math.isnan(value) else "inf")
+        for name, series in read_series(path).items()
+        for step, value in zip(series.steps, series.values, strict=True)
+        if not math.isfinite(value)
+    ]

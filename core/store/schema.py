@@ -1,0 +1,182 @@
+"""The schema of control.db as a list of migrations, and what is done when a workspace is opened."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from core.errors import StoreError
+from core.paths import Workspace
+from core.store import backup
+from core.store.connection import connect, transaction, translated_errors
+from core.store.states import MOVES, STATES
+
+migrations = Migrations("control")
+VERSION = 1  # raise it with every migration that is added
+
+
+@migrations()
+def jobs(db: Database) -> None:
+    states = ", ".join(f"'{state}'" for state in STATES)
+    db.execute(f"""
+        CREATE TABLE jobs (
+            id TEXT PRIMARY KEY,
+            number INTEGER NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ({states})),
+            reason TEXT NOT NULL DEFAULT '',
+            priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+            request TEXT CHECK (request IN ('pause', 'preempt', 'cancel')),
+            spec TEXT NOT NULL,
+            dataset TEXT,
+            attempt INTEGER NOT NULL DEFAULT 0,
+            token TEXT NOT NULL DEFAULT '',
+            losses INTEGER NOT NULL DEFAULT 0,
+            lost_at INTEGER NOT NULL DEFAULT -1,
+            device TEXT NOT NULL DEFAULT '',
+            created_at REAL NOT NULL,
+            started_at REAL,
+            ended_at REAL,
+            error TEXT NOT NULL DEFAULT '',
+            traceback TEXT NOT NULL DEFAULT '',
+            estimate TEXT NOT NULL DEFAULT '{{}}',
+            result TEXT NOT NULL DEFAULT '{{}}',
+            retry_of TEXT REFERENCES jobs(id),
+            form_token TEXT UNIQUE
+        )""")
+    db.execute("CREATE INDEX jobs_by_state ON jobs(state, priority DESC, number)")
+    db.execute("CREATE TABLE job_moves (before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY (before, after))")
+    for before, allowed in MOVES.items():
+        for after in allowed:
+            db.execute("INSERT INTO job_moves VALUES (?, ?)", (before, after))
+    db.execute("""
+        CREATE TRIGGER jobs_move BEFORE UPDATE OF state ON jobs
+        WHEN NEW.state <> OLD.state
+            AND NOT EXISTS (SELECT 1 FROM job_moves WHERE before = OLD.state AND after = NEW.state)
+        BEGIN SELECT RAISE(ABORT, 'this move between job states is not allowed'); END""")
+    db.execute("""
+        CREATE TABLE job_events (
+            id INTEGER PRIMARY KEY,
+            job TEXT NOT NULL REFERENCES jobs(id),
+            at REAL NOT NULL,
+            before TEXT NOT NULL,
+            after TEXT NOT NULL,
+            note TEXT NOT NULL DEFAULT ''
+        )""")
+    db.execute("CREATE INDEX job_events_by_job ON job_events(job, id)")
+
+
+@migrations()
+def results(db: Database) -> None:
+    db.execute("""
+        CREATE TABLE datasets (
+            sha TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            manifest TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+    db.execute("""
+        CREATE TABLE adapters (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            job TEXT NOT NULL REFERENCES jobs(id),
+            base TEXT NOT NULL,
+            base_fingerprint TEXT NOT NULL,
+            dataset TEXT NOT NULL,
+            weights_sha TEXT NOT NULL,
+            card TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+    db.execute("""
+        CREATE TABLE evaluations (
+            id TEXT PRIMARY KEY,
+            job TEXT NOT NULL REFERENCES jobs(id),
+            base TEXT NOT NULL,
+            base_fingerprint TEXT NOT NULL,
+            adapter TEXT NOT NULL DEFAULT '',
+            benchmark TEXT NOT NULL,
+            benchmark_sha TEXT NOT NULL,
+            settings_sha TEXT NOT NULL,
+            items INTEGER NOT NULL,
+            score REAL NOT NULL,
+            low REAL NOT NULL,
+            high REAL NOT NULL,
+            components TEXT NOT NULL,
+            seconds REAL NOT NULL,
+            tokens INTEGER NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+    db.execute(
+        "CREATE INDEX evaluations_by_model ON evaluations(base_fingerprint, adapter, benchmark_sha, settings_sha)"
+    )
+    db.execute("CREATE INDEX evaluations_by_job ON evaluations(job)")
+    db.execute("""
+        CREATE TABLE evaluation_items (
+            evaluation TEXT NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+            item TEXT NOT NULL,
+            component TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            score REAL NOT NULL,
+            PRIMARY KEY (evaluation, item)
+        ) WITHOUT ROWID""")
+    db.execute("""
+        CREATE TABLE verdicts (
+            id TEXT PRIMARY KEY,
+            job TEXT NOT NULL REFERENCES jobs(id),
+            base_evaluation TEXT NOT NULL REFERENCES evaluations(id),
+            tuned_evaluation TEXT NOT NULL REFERENCES evaluations(id),
+            benchmark TEXT NOT NULL,
+            outcome TEXT NOT NULL CHECK (outcome IN ('better', 'not proven', 'worse')),
+            content TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+    db.execute("CREATE INDEX verdicts_by_job ON verdicts(job)")
+    db.execute("""
+        CREATE TABLE measurements (
+            job TEXT PRIMARY KEY REFERENCES jobs(id),
+            machine TEXT NOT NULL,
+            base_fingerprint TEXT NOT NULL,
+            features TEXT NOT NULL,
+            predicted TEXT NOT NULL,
+            measured TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+
+
+def prepare(workspace: Workspace) -> None:
+    """Make a workspace's folders and bring its database to this version, after a backup of the old one.
+
+    Raises:
+        StoreError: The database is damaged, locked, or was written by a later version.
+    """
+    workspace.create()
+    path = workspace.database
+    with closing(connect(path, several_writers=True)) as db, translated_errors(path):
+        if is_current(db):
+            return
+        if db.execute("PRAGMA user_version").fetchone()[0]:
+            backup.save(workspace)
+        with transaction(db):  # two processes may open a new workspace at once; the second finds it done
+            if not is_current(db):
+                migrations.apply(Database(db))
+                db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def is_current(db: sqlite3.Connection) -> bool:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StoreError("The workspace was written by a later Atelier. Update this one.")
+    return version == VERSION
+
+
+def find_damage(path: Path) -> str | None:
+    """Return what SQLite's quick check says, or None for a sound database."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            verdict: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if verdict == "ok" else verdict

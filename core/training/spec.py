@@ -1,0 +1,26 @@
+"""What a training job is told: stored with the job, read by its worker. No torch in here."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.training.configuration import TrainingConfig
+
+
+class TrainSpec(BaseModel):
+    """A training job's specification; the dataset and the benchmark are pinned by their hashes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: Annotated[str, Field(description="starter, a local folder, or a hub id")]
+    industries: tuple[str, ...] = ()
+    preset: str = ""
+    config: TrainingConfig
+    dataset: str
+    dataset_name: str
+    composition: dict[str, int] = {}
+    benchmark: str
+    benchmark_name: str
+    evaluate: bool = True
+    baseline_only: bool = False
+    counted: dict[str, float] = {}

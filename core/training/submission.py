@@ -1,0 +1,202 @@
+"""From what a person chose to a queued job: compose and pin the data, estimate, submit. No torch in here.
+
+Page and command both come through here, so the same choice gets the same job and the same refusal.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.catalog import bases, industries
+from core.datasets import composition, versions
+from core.datasets.chat import Encoded, read_chat_format
+from core.datasets.composition import Composition
+from core.errors import BadInput
+from core.evaluation.pinned import pin_benchmark
+from core.hardware.readings import read_machine
+from core.paths import Workspace
+from core.process import queue
+from core.store import measurements
+from core.store.connection import connect, opened
+from core.store.jobs import Job
+from core.training import configuration, estimate
+from core.training.configuration import TrainingConfig
+from core.training.estimate import Estimate, Workload
+from core.training.plan import make_plan
+from core.training.spec import TrainSpec
+
+MOST_NAME_LETTERS = 120
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A job that could be submitted: its data, its size, what it will take."""
+
+    base: str
+    config: TrainingConfig
+    composition: Composition
+    workload: Workload
+    estimate: Estimate | None
+    counted: dict[str, float]
+    cut_examples: int
+
+    @property
+    def tokens(self) -> int:
+        return self.workload.tokens
+
+
+def configure(base: str, preset: str, changes: Mapping[str, Any] | None = None) -> TrainingConfig:
+    """Return a preset's configuration for a base, with a person's own changes on top."""
+    entry = bases.known_bases().get(base)
+    return configuration.resolve_preset(preset, entry.advice if entry else None, **dict(changes or {}))
+
+
+@lru_cache(maxsize=8)
+def _compose_industries(
+    ids: tuple[str, ...],
+    generated: int,
+    seed: int,
+    mix: tuple[tuple[str, float], ...],
+    workspace: Workspace,
+    stamp: tuple[int, ...],
+) -> Composition:
+    return composition.of_industries(list(ids), generated, seed, workspace, dict(mix))
+
+
+def compose(
+    workspace: Workspace,
+    config: TrainingConfig,
+    industry_ids: list[str],
+    data: Path | None = None,
+    mix: Mapping[str, float] | None = None,
+) -> Composition:
+    """Return the examples and the benchmark of a choice: industries, or an own file.
+
+    Raises:
+        BadInput: Both were given, or neither.
+    """
+    if data is not None and industry_ids:
+        raise BadInput("Give industries or a data file, not both.")
+    if data is not None:
+        return composition.of_file(data)
+    if not industry_ids:
+        raise BadInput("Nothing to train on is chosen. Pick at least one industry, or give a data file.")
+    packs = industries.expand(industry_ids, workspace)
+    stamp = tuple(path.stat().st_mtime_ns for pack in packs for path in (pack.corpus_path, pack.benchmark_path) if path)
+    return _compose_industries(
+        tuple(industry_ids),
+        config.generated_examples,
+        config.seed,
+        tuple(sorted((mix or {}).items())),
+        workspace,
+        stamp,
+    )
+
+
+def draft(workspace: Workspace, base: str, config: TrainingConfig, chosen: Composition) -> Draft:
+    """Return what a job would be; the estimate is None for a hub base whose files are not here yet."""
+    folder = bases.locate(base)
+    training, _ = versions.split(chosen.examples, config.validation_share, config.seed)
+    if folder is None:
+        workload = _guess_workload(training, config, len(chosen.benchmark.items))
+        return Draft(base, config, chosen, workload, None, {}, 0)
+    encoded = read_chat_format(folder).encode(training, config.max_length)
+    workload = measure_workload(encoded, config, len(chosen.benchmark.items))
+    shape, machine = bases.read_shape(folder), read_machine()
+    with closing(connect(workspace.database, several_writers=True)) as db:
+        past = measurements.of_machine(db, machine.key)
+    made = estimate.estimate(shape, config, workload, machine, bases.fingerprint(folder), past)
+    return Draft(
+        base,
+        config,
+        chosen,
+        workload,
+        made,
+        estimate.counted(shape, config, workload, machine),
+        sum(example.cut > 0 for example in encoded),
+    )
+
+
+def measure_workload(encoded: list[Encoded], config: TrainingConfig, benchmark_items: int) -> Workload:
+    plan = make_plan(
+        encoded,
+        batch_size=config.batch_size,
+        accumulation_steps=config.accumulation_steps,
+        epochs=config.epochs,
+        max_steps=config.max_steps,
+        packing=config.packing,
+        max_length=config.max_length,
+        seed=config.seed,
+    )
+    return Workload(
+        tokens=sum(len(example.ids) for example in encoded),
+        supervised_tokens=sum(example.supervised for example in encoded),
+        longest=max(len(example.ids) for example in encoded),
+        examples=len(encoded),
+        steps=plan.steps,
+        benchmark_items=benchmark_items,
+    )
+
+
+def _guess_workload(training: list[Any], config: TrainingConfig, items: int) -> Workload:
+    """Return sizes at four letters a token, for a base whose tokenizer is not here yet."""
+    sizes = [(len(example.prompt) + len(example.response)) // 4 + 8 for example in training]
+    encoded = [Encoded(tuple(range(min(size, config.max_length))), size // 2, 0, 0) for size in sizes]
+    return measure_workload(encoded, config, items)
+
+
+def submit(
+    workspace: Workspace,
+    *,
+    base: str,
+    config: TrainingConfig,
+    chosen: Composition,
+    name: str = "",
+    industry_ids: list[str] | None = None,
+    preset: str = "",
+    priority: str = "normal",
+    evaluate: bool = True,
+    baseline_only: bool = False,
+    form_token: str | None = None,
+) -> Job:
+    """Pin the data and queue a training job.
+
+    Raises:
+        BadInput: The name is too long, or the priority unknown.
+    """
+    queue.check_priority(priority)
+    label = " ".join(name.split()) or f"{chosen.name} on {bases.title_of(base)}"
+    if len(label) > MOST_NAME_LETTERS:
+        raise BadInput(f"The name has {len(label)} letters; at most {MOST_NAME_LETTERS} are possible. Shorten it.")
+    planned = draft(workspace, base, config, chosen)
+    with opened(workspace) as db:
+        version = versions.save(
+            workspace, db, chosen.name, chosen.examples, chosen.source | {"removed": chosen.removed}
+        )
+    spec = TrainSpec(
+        base=bases.absolute(base),
+        industries=tuple(industry_ids or ()),
+        preset=preset,
+        config=config,
+        dataset=version.sha,
+        dataset_name=chosen.name,
+        composition=chosen.by_origin,
+        benchmark=pin_benchmark(workspace, chosen.benchmark),
+        benchmark_name=chosen.benchmark.name,
+        evaluate=evaluate,
+        baseline_only=baseline_only,
+        counted=planned.counted,
+    )
+    return queue.submit(
+        workspace,
+        kind="train",
+        name=label,
+        spec=spec.model_dump(mode="json"),
+        priority=priority,
+        dataset=version.sha,
+        estimate=planned.estimate.to_dict() if planned.estimate else {},
+        form_token=form_token,
+    )

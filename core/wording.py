@@ -1,0 +1,43 @@
+"""Numbers and texts as people read them: the same words on the pages and in the command."""
+
+import math
+
+
+def show_duration(seconds: float | None) -> str:
+    """Return seconds as people say them: 8 s, 2 min 5 s, 3 h 20 min."""
+    if seconds is None or not math.isfinite(seconds):
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def show_bytes(count: float | None) -> str:
+    if count is None:
+        return "unknown"
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def show_energy(joules: float | None) -> str:
+    if joules is None:
+        return "no meter"
+    return f"{joules / 3.6e6:.2f} kWh" if joules >= 3.6e5 else f"{joules / 3600:.2f} Wh"
+
+
+def show_points(difference: float) -> str:
+    """Return a difference of scores (0 to 1) in points of 100, with its sign."""
+    return f"{100 * difference:+.0f} points"
+
+
+def clip(text: str, length: int) -> str:
+    """Return a text on one line of printable characters, cut to a length."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"

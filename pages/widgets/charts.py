@@ -1,0 +1,169 @@
+"""Live charts: each answers one question, from series that are read once and then only continued."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+from tsdownsample import MinMaxLTTBDownsampler
+
+from core.store.metrics import EMPTY, Series, read_progress, read_series
+
+MOST_POINTS = 400
+ACCENT, QUIET, WARM, BLUE = "#1f8f7b", "#8d979d", "#c98a2b", "#4c7fb8"
+HEIGHT = 230
+
+
+class SeriesCache:
+    """The metrics of one job in memory; `refreshed` reads only what is new since the last time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._attempt = -1
+        self._series: dict[str, Series] = {}
+        self._lock = threading.Lock()
+
+    def refreshed(self) -> Mapping[str, Series]:
+        """Return every metric of the job up to now. A new attempt may have put points aside, so all is read again."""
+        progress = read_progress(self._path)
+        with self._lock:
+            if progress is not None and progress.attempt != self._attempt:
+                self._attempt, self._series = progress.attempt, {}
+            last = {name: int(series.steps[-1]) for name, series in self._series.items() if series.steps.size}
+            for name, new in read_series(self._path, last).items():
+                if new.steps.size:
+                    known = self._series.get(name, EMPTY)
+                    self._series[name] = Series(
+                        np.concatenate([known.steps, new.steps]), np.concatenate([known.values, new.values])
+                    )
+            return dict(self._series)
+
+
+@st.cache_resource(show_spinner=False, max_entries=50)
+def series_of(path: Path) -> SeriesCache:
+    return SeriesCache(path)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart."""
+
+    label: str
+    series: Series
+    color: str = ACCENT
+    faint: bool = False
+    markers: bool = False
+    scale: float = 1.0
+
+
+def thinned(series: Series, most: int = MOST_POINTS) -> Series:
+    """Return at most `most` points that keep the extremes; values that are no number are left out."""
+    finite = np.isfinite(series.values)
+    steps, values = np.ascontiguousarray(series.steps[finite]), np.ascontiguousarray(series.values[finite])
+    if steps.size <= most:
+        return Series(steps, values)
+    kept = MinMaxLTTBDownsampler().downsample(steps, values, n_out=most)
+    return Series(steps[kept], values[kept])
+
+
+def smoothed(series: Series, share: float = 0.06) -> Series:
+    """Return a running mean over a share of the points, to show the trend of a noisy line."""
+    finite = np.isfinite(series.values)
+    steps, values = series.steps[finite], series.values[finite]
+    width = max(1, int(values.size * share))
+    if width < 3:
+        return Series(steps, values)
+    sums = np.cumsum(np.insert(values, 0, 0.0))
+    ends = np.arange(1, values.size + 1)
+    begins = np.maximum(0, ends - width)
+    return Series(steps, (sums[ends] - sums[begins]) / (ends - begins))
+
+
+def figure(lines: Sequence[Line], unit: str, x_title: str = "step", floor: float | None = None) -> go.Figure:
+    """Return a small line chart; the same view stays when its data grow."""
+    made = go.Figure()
+    for line in lines:
+        points = thinned(line.series)
+        made.add_scatter(
+            x=points.steps.astype(np.int32),
+            y=(points.values * line.scale).astype(np.float32),
+            name=line.label,
+            mode="lines+markers" if line.markers else "lines",
+            line={"color": line.color, "width": 1 if line.faint else 2},
+            marker={"size": 5},
+            opacity=0.35 if line.faint else 1,
+            showlegend=not line.faint,
+            hovertemplate=f"%{{y:.4g}} {unit}<extra>{line.label}</extra>",
+        )
+    made.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        uirevision="stay",
+        showlegend=sum(not line.faint for line in lines) > 1,
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        xaxis={"title": {"text": x_title, "font": {"size": 11}}, "zeroline": False},
+        yaxis={"title": {"text": unit, "font": {"size": 11}}, "zeroline": False},
+    )
+    if floor is not None:
+        made.update_yaxes(rangemode="tozero")
+    return made
+
+
+def training_figures(series: Mapping[str, Series]) -> dict[str, go.Figure]:
+    """Return the charts of training, by title; those without a point are left out."""
+    loss = series.get("train/loss", EMPTY)
+    lines = [Line("training", loss, QUIET, faint=True), Line("training, mean", smoothed(loss), ACCENT)]
+    if "eval/loss" in series:
+        lines.append(Line("eval", series["eval/loss"], WARM, markers=True))
+    wanted = {
+        "Loss": (lines, "nats per token", None),
+        "Tokens per second": ([Line("tokens/s", series.get("train/tokens_per_second", EMPTY))], "tokens/s", 0.0),
+        "Learning rate": ([Line("learning rate", series.get("train/learning_rate", EMPTY))], "", 0.0),
+        "Gradient norm": ([Line("gradient norm", series.get("train/grad_norm", EMPTY))], "", 0.0),
+    }
+    return {
+        title: figure(parts, unit, floor=floor)
+        for title, (parts, unit, floor) in wanted.items()
+        if any(line.series.steps.size for line in parts)
+    }
+
+
+def machine_figures(series: Mapping[str, Series]) -> dict[str, go.Figure]:
+    """Return the charts of the machine during a job, by title: GPUs where there are any, and the host."""
+    indices = sorted({name.partition("/")[0] for name in series if name.startswith("gpu")})
+    colors = (ACCENT, BLUE, WARM, QUIET)
+    found = {}
+    for title, key, unit, scale in (
+        ("GPU use", "utilization_percent", "%", 1.0),
+        ("GPU memory", "memory_bytes", "GB", 1e-9),
+        ("GPU temperature", "temperature_celsius", "°C", 1.0),
+        ("GPU power", "power_watts", "W", 1.0),
+    ):
+        lines = [
+            Line(f"GPU {index.removeprefix('gpu')}", series[f"{index}/{key}"], colors[place % 4], scale=scale)
+            for place, index in enumerate(indices)
+            if f"{index}/{key}" in series
+        ]
+        if lines:
+            found[title] = figure(lines, unit, "second", 0.0)
+    for title, name, unit, scale in (
+        ("Processor use", "host/cpu_percent", "%", 1.0),
+        ("Memory of the machine", "host/memory_bytes", "GB", 1e-9),
+    ):
+        if name in series:
+            found[title] = figure([Line(title.lower(), series[name], BLUE, scale=scale)], unit, "second", 0.0)
+    return found
+
+
+def show_grid(figures: Mapping[str, go.Figure], key: str, columns: int = 2) -> None:
+    """Draw charts side by side, each with its question above it."""
+    titles = list(figures)
+    for start in range(0, len(titles), columns):
+        for place, title in zip(st.columns(columns), titles[start : start + columns], strict=False):
+            with place:
+                st.caption(title)
+                st.plotly_chart(figures[title], key=f"{key}-{title}", config={"displayModeBar": False}, alt=title)

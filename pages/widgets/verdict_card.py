@@ -1,0 +1,151 @@
+"""The verdict: base against tuned in one sentence, by component with intervals, and in example answers."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.errors import AppError
+from core.evaluation.benchmarks import Item
+from core.evaluation.pinned import read_pinned
+from core.paths import Workspace
+from core.store import evaluations
+from core.store.evaluations import VerdictRow
+from pages.widgets import session
+from pages.widgets.charts import ACCENT, QUIET
+
+OUTCOMES = {
+    "better": (":material/check_circle:", "Better", "green"),
+    "not proven": (":material/help:", "Not proven", "orange"),
+    "worse": (":material/cancel:", "Worse", "red"),
+}
+MOST_EXAMPLES = 5
+
+
+def show(row: VerdictRow, benchmark_sha: str) -> None:
+    content = row.content
+    icon, word, color = OUTCOMES[row.outcome]
+    with st.container(border=True):
+        st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
+        st.markdown(f"#### {_headline(content)}")
+        st.write(content["sentence"])
+        first, second, third = st.columns(3)
+        first.metric("Base", f"{content['base_score']:.0%}")
+        second.metric("Tuned", f"{content['tuned_score']:.0%}", f"{100 * content['difference']:+.0f} points")
+        third.metric("95% interval", f"{100 * content['low']:+.0f} to {100 * content['high']:+.0f}")
+        if len(content["components"]) > 1:
+            st.plotly_chart(
+                component_figure(content["components"]), key=f"components-{row.id}", config={"displayModeBar": False}
+            )
+            st.caption(
+                "Each line is one part of the score; the bars are 95% intervals. "
+                + ", ".join(f"{part['title']} counts {part['weight']:.0%}" for part in content["components"][:8])
+                + "."
+            )
+    try:
+        _show_examples(row, benchmark_sha)
+    except AppError as error:
+        st.caption(str(error))
+
+
+def _headline(content: dict[str, Any]) -> str:
+    points = 100 * content["difference"]
+    if content["outcome"] == "better":
+        return f"{points:.0f} points better than the base"
+    if content["outcome"] == "worse":
+        return f"{-points:.0f} points worse than the base"
+    return "No difference is proven"
+
+
+def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
+    """Return base and tuned score of each component with their intervals, the first component on top."""
+    made = go.Figure()
+    for label, key, color, shift in (("base", "base", QUIET, -0.12), ("tuned", "tuned", ACCENT, 0.12)):
+        values = [100 * part[key]["value"] for part in parts]
+        made.add_scatter(
+            x=values,
+            y=[index + shift for index in range(len(parts))],
+            name=label,
+            mode="markers",
+            marker={"size": 11, "color": color},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * part[key]["high"] - value for part, value in zip(parts, values, strict=True)],
+                "arrayminus": [value - 100 * part[key]["low"] for part, value in zip(parts, values, strict=True)],
+                "color": color,
+                "thickness": 2,
+                "width": 0,
+            },
+            hovertemplate="%{x:.0f}%<extra>" + label + "</extra>",
+        )
+    made.update_layout(
+        height=70 + 46 * len(parts),
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": 1.15, "x": 0},
+        xaxis={"range": [-2, 102], "ticksuffix": "%", "zeroline": False},
+        yaxis={
+            "tickvals": list(range(len(parts))),
+            "ticktext": [f"{part['title']} ({part['items']})" for part in parts],
+            "autorange": "reversed",
+            "zeroline": False,
+        },
+    )
+    return made
+
+
+def _show_examples(row: VerdictRow, benchmark_sha: str) -> None:
+    workspace = session.workspace()
+    examples = pick_examples(workspace, row, benchmark_sha)
+    if not examples:
+        return
+    st.markdown(f"##### {len(examples)} answers side by side")
+    for item, base, tuned in examples:
+        with st.container(border=True):
+            st.caption(row.content and _title_of(row, item.component))
+            st.text(item.prompt)
+            left, middle, right = st.columns(3)
+            for place, label, text, score in (
+                (left, "Expected", item.expected, None),
+                (middle, "Base", base[0], base[1]),
+                (right, "Tuned", tuned[0], tuned[1]),
+            ):
+                mark = "" if score is None else " ✓" if score >= 0.999 else f" {score:.0%}" if score > 0 else " ✗"
+                place.markdown(f"**{label}**{mark}")
+                place.text(text or "(no answer)")
+
+
+def _title_of(row: VerdictRow, component: str) -> str:
+    return next((part["title"] for part in row.content["components"] if part["component"] == component), component)
+
+
+Example = tuple[Item, tuple[str, float], tuple[str, float]]
+
+
+def pick_examples(workspace: Workspace, row: VerdictRow, benchmark_sha: str) -> list[Example]:
+    """Return up to five items with both answers: mostly gains, but a loss and a miss too where there are any."""
+    benchmark = read_pinned(workspace, benchmark_sha)
+    with session.store() as db:
+        base = {one.item: (one.answer, one.score) for one in evaluations.items(db, row.base_evaluation)}
+        tuned = {one.item: (one.answer, one.score) for one in evaluations.items(db, row.tuned_evaluation)}
+    pairs = [(item, base[item.id], tuned[item.id]) for item in benchmark.items if item.id in base and item.id in tuned]
+    gained = _spread([pair for pair in pairs if pair[2][1] > pair[1][1]])
+    lost = _spread([pair for pair in pairs if pair[2][1] < pair[1][1]])
+    missed = _spread([pair for pair in pairs if pair[2][1] == pair[1][1] == 0])
+    held = _spread([pair for pair in pairs if pair[2][1] == pair[1][1] > 0])
+    chosen = gained[:3] + lost[:1] + missed[:1]
+    rest = [pair for pair in gained[3:] + held + missed[1:] + lost[1:] if pair not in chosen]
+    return (chosen + rest)[:MOST_EXAMPLES]
+
+
+def _spread(pairs: list[Example]) -> list[Example]:
+    """Return the pairs with their components taking turns, so that the first few show different parts."""
+    by_component: dict[str, list[Example]] = {}
+    for pair in pairs:
+        by_component.setdefault(pair[0].component, []).append(pair)
+    ordered = []
+    while any(by_component.values()):
+        for group in by_component.values():
+            if group:
+                ordered.append(group.pop(0))
+    return ordered
