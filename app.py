@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.widgets import frame
+from pages.widgets import errors, frame
 
 st.set_page_config(page_title="Atelier", page_icon=":material/handyman:", layout="wide")
 frame.show()
 
-st.navigation(
+page = st.navigation(
     {
         "": [st.Page("pages/start/home.py", title="Home", icon=":material/home:", default=True)],
         "Train": [
@@ -15,4 +15,6 @@ st.navigation(
             st.Page("pages/train/jobs.py", title="Jobs", icon=":material/monitoring:", url_path="jobs"),
         ],
     }
-).run()
+)
+with errors.shown():
+    page.run()

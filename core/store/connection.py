@@ -25,9 +25,9 @@ def connect(path: Path, *, several_writers: bool) -> sqlite3.Connection:
         several_writers: True syncs every commit to the disk (control.db); False is for one writer that may lose the
             last commits when the power fails, but never when a process is killed (metrics.db).
     """
-    db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    db.row_factory = sqlite3.Row
     with translated_errors(path):
+        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
         db.execute(f"PRAGMA journal_mode={journal_mode() if several_writers else 'WAL'}")
         db.execute(f"PRAGMA synchronous={'FULL' if several_writers else 'NORMAL'}")
         db.execute("PRAGMA foreign_keys=ON")

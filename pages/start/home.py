@@ -81,13 +81,14 @@ def show_job_line(job: Job) -> None:
 @st.fragment(run_every="1s")
 def show_running() -> None:
     """Draw the live jobs; when one ends, the page is drawn anew."""
-    with session.store() as db:
-        now = jobs.in_states(db, ALIVE)
-    if {job.id for job in now} != {job.id for job in alive}:
-        st.rerun()
-    for job in now:
-        st.markdown(f"**#{job.number}** {plain(job.name)}")
-        job_state.show_progress(workspace, job)
+    with errors.shown():
+        with session.store() as db:
+            now = jobs.in_states(db, ALIVE)
+        if {job.id for job in now} != {job.id for job in alive}:
+            st.rerun()
+        for job in now:
+            st.markdown(f"**#{job.number}** {plain(job.name)}")
+            job_state.show_progress(workspace, job)
 
 
 if not recent:
@@ -117,7 +118,7 @@ else:
                         if name in industries.all_industries(workspace)
                     ]
                     st.metric(
-                        ", ".join(names) or row.benchmark,
+                        ", ".join(names) or plain(row.benchmark),
                         f"{row.content['tuned_score']:.0%}",
                         f"{100 * row.content['difference']:+.0f} points over its base",
                     )
