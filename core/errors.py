@@ -33,12 +33,16 @@ class JobStateError(BadInput):
     """A job can't do this in the state that it is in."""
 
 
-class BaseModelError(AppError):
+class BaseModelError(BadInput):
     """A base model is missing, unreadable or refused."""
 
 
 class StoreError(AppError):
     """The database is busy, damaged or of a later version."""
+
+
+class DamagedDatabase(StoreError):
+    """SQLite can't read its own file any more."""
 
 
 class LostClaim(AppError):

@@ -37,6 +37,13 @@ def show_points(difference: float) -> str:
     return f"{100 * difference:+.0f} points"
 
 
+def visible(text: str) -> str:
+    """Return a text in which what does not print (escape sequences, turned direction) stands as its code."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def clip(text: str, length: int) -> str:
     """Return a text on one line of printable characters, cut to a length."""
     shown = "".join(char if char.isprintable() else " " for char in text)

@@ -100,9 +100,9 @@ def locate(base: str) -> Path | None:
     entry = known_bases().get(base)
     if entry is not None and entry.folder:
         return check_folder(MODELS_DIR / entry.folder)
-    folder = Path(base).expanduser()
-    if folder.is_dir():
-        return check_folder(folder.resolve())
+    folder = _as_folder(base)
+    if folder is not None:
+        return check_folder(folder)
     if not _is_hub_id(base):
         raise NotFound(
             f"There is no base model {base!r}. Give one of {', '.join(known_bases())}, a folder with a model, or "
@@ -121,8 +121,16 @@ def locate(base: str) -> Path | None:
 
 def absolute(base: str) -> str:
     """Return a folder as an absolute path, so that a process elsewhere finds it; other names stay as they are."""
-    folder = Path(base).expanduser()
-    return str(folder.resolve()) if base not in known_bases() and folder.is_dir() else base
+    folder = None if base in known_bases() else _as_folder(base)
+    return str(folder) if folder is not None else base
+
+
+def _as_folder(base: str) -> Path | None:
+    try:
+        folder = Path(base).expanduser()
+        return folder.resolve() if base.strip() and folder.is_dir() else None
+    except (OSError, RuntimeError):  # longer than any path, or the home of a person who is not there
+        return None
 
 
 def _is_hub_id(text: str) -> bool:
@@ -226,7 +234,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise BaseModelError(
             f"The folder {folder} has no config.json, so it is no model. Choose a model's folder."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BaseModelError(
             f"The config.json in {folder} can't be read: {error}. Download the model again."
         ) from error
@@ -253,14 +261,29 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             if length > 100_000_000:
                 raise ValueError("the header is too long")
             header = json.loads(stream.read(length))
-    except (OSError, ValueError, struct.error) as error:
+            if not isinstance(header, dict):
+                raise ValueError("the header is no object")
+    except (OSError, ValueError, RecursionError, struct.error) as error:
         raise BaseModelError(f"The weights {path} can't be read: {error}. Download the model again.") from error
     header.pop("__metadata__", None)
     return header, 8 + length
 
 
 def read_shape(folder: Path) -> Shape:
-    """Return the shape of the model in a folder, from its config and the headers of its weights."""
+    """Return the shape of the model in a folder, from its config and the headers of its weights.
+
+    Raises:
+        BaseModelError: A file is damaged, or a size is missing or is no number.
+    """
+    try:
+        return _read_shape(folder)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BaseModelError(
+            f"The sizes in the config.json or the weights of {folder} can't be read: {error}. Download the model again."
+        ) from error
+
+
+def _read_shape(folder: Path) -> Shape:
     config = _read_config(folder)
     inner = config.get("text_config", config)
     parameters = weight_bytes = 0

@@ -8,32 +8,33 @@ import typer
 
 from core import durable
 from core.catalog import industries
-from core.cli.output import print_json
+from core.cli.output import print_json, print_text, show_help
 from core.datasets.generator import make_examples
 from core.datasets.leakage import LeakGuard
 from core.errors import BadInput
 from core.evaluation import benchmarks
 from core.paths import Workspace
 
-app = typer.Typer(no_args_is_help=True, help="Data: make examples.")
+app = typer.Typer(help="Data: make examples.")
+app.callback(invoke_without_command=True)(show_help)
 MOST_EXAMPLES = 1_000_000
 
 
 @app.command()
 def make(
     industry: Annotated[list[str] | None, typer.Option(help="Industry id; repeat it, or leave it out for all.")] = None,
-    count: Annotated[int, typer.Option(help="Examples of each industry.")] = 100,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same examples.")] = 42,
+    count: Annotated[int, typer.Option(min=1, max=MOST_EXAMPLES, help="Examples of each industry.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same examples.")] = 42,
     out: Annotated[Path, typer.Option(help="Folder for the JSONL files.")] = Path("demo-data"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
     """Generate examples, none of which is near a benchmark item, as prompt and response in JSONL files."""
-    if not 1 <= count <= MOST_EXAMPLES:
-        raise BadInput(f"The count {count} is not between 1 and {MOST_EXAMPLES:,}.")
     workspace = Workspace.chosen()
     wanted = industry or [pack.id for pack in industries.all_industries(workspace).values() if not pack.members]
+    packs = industries.expand(wanted, workspace)
+    _make_folder(out)
     made = []
-    for pack in industries.expand(wanted, workspace):
+    for pack in packs:
         guard = LeakGuard(item.prompt for item in benchmarks.of_industry(pack).items)
         examples = make_examples(pack, count, seed, is_too_near=guard.is_too_near)
         path = out / f"{pack.id}.jsonl"
@@ -50,4 +51,13 @@ def make(
         print_json(made)
     else:
         for one in made:
-            print(f"{one['examples']} examples of {one['industry']} in {one['file']}")
+            print_text(f"{one['examples']} examples of {one['industry']} in {one['file']}")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BadInput(f"{path} is a file. Name a folder with --out.") from None
+    except OSError as error:
+        raise BadInput(f"The folder {path} can't be made: {error.strerror}. Name another with --out.") from error

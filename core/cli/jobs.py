@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, print_text, show_help
 from core.cli.train import describe_result
 from core.cli.workplace import open_workspace
 from core.process import queue
@@ -17,7 +17,8 @@ from core.store.metrics import read_last, read_progress
 from core.training import configuration
 from core.wording import show_duration
 
-app = typer.Typer(no_args_is_help=True, help="Jobs: list, watch, pause, resume, cancel, retry.")
+app = typer.Typer(help="Jobs: list, watch, pause, resume, cancel, retry.")
+app.callback(invoke_without_command=True)(show_help)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 JobId = Annotated[str, typer.Argument(help="The job's number, id, or the beginning of its id.")]
@@ -35,7 +36,7 @@ def list_jobs(
         print_json([_brief(job) for job in found])
         return
     if not found:
-        print("No jobs yet. Start one with `atelier train --industry finance`.")
+        print_text("No jobs yet. Start one with `atelier train --industry finance`.")
         return
     print_table(
         ("#", "state", "kind", "priority", "started", "name"),
@@ -84,18 +85,20 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
             }
         )
         return
-    print(f"#{job.number} {job.name}: {job.state}{f' ({job.reason})' if job.reason else ''}")
+    print_text(f"#{job.number} {job.name}: {job.state}{f' ({job.reason})' if job.reason else ''}")
     if progress and job.is_alive:
-        print(f"{progress.phase}: {progress.step} of {progress.steps}, {show_duration(progress.seconds_left)} left")
+        left = f", {show_duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+        print_text(f"{progress.phase}: {progress.step} of {progress.steps}{left}")
     for name, value in sorted(last.items()):
-        print(f"  {name} {value:.6g}")
+        print_text(f"  {name} {value:.6g}")
     if job.error:
-        print(job.error)
+        print_text(job.error)
     result = describe_result(workspace, job)
     if result.get("verdict"):
-        print(result["verdict"]["sentence"])
+        print_text(result["verdict"]["sentence"])
     for event in history:
-        print(f"  {_when(event.at)}  {event.before or 'new'} -> {event.after}{f': {event.note}' if event.note else ''}")
+        note = f": {event.note}" if event.note else ""
+        print_text(f"  {_when(event.at)}  {event.before or 'new'} -> {event.after}{note}")
 
 
 @app.command()
@@ -106,7 +109,7 @@ def log(job_id: JobId, lines: Annotated[int, typer.Option(min=1, help="How many 
         job = jobs.find(db, job_id)
     path = workspace.job(job.id).log
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    print("\n".join(text.splitlines()[-lines:]) or f"Job #{job.number} has written nothing yet.")
+    print_text("\n".join(text.splitlines()[-lines:]) or f"Job #{job.number} has written nothing yet.")
 
 
 @app.command()
@@ -128,7 +131,7 @@ def diff(first: JobId, second: JobId, as_json: AsJson = False) -> None:
     elif found:
         print_table(("field", f"#{pair[0].number}", f"#{pair[1].number}"), found)
     else:
-        print("The two jobs have the same configuration.")
+        print_text("The two jobs have the same configuration.")
 
 
 def _act(job_id: str, action: Callable[[Any, Job], Job], as_json: bool) -> None:
@@ -139,7 +142,7 @@ def _act(job_id: str, action: Callable[[Any, Job], Job], as_json: bool) -> None:
     if as_json:
         print_json(_brief(job))
     else:
-        print(f"Job #{job.number} is {job.state}.")
+        print_text(f"Job #{job.number} is {job.state}.")
 
 
 @app.command()

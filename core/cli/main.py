@@ -1,10 +1,12 @@
-"""The command's frame: its groups, its exit codes (0 done, 1 failed, 2 bad input), its last resort."""
+"""The command's frame: its groups, and its exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted."""
 
+import io
 import os
 import subprocess
 import sys
 import traceback
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,24 +14,28 @@ from core.catalog import bases as base_models
 from core.catalog import industries as packs
 from core.cli import data, jobs, measure, train
 from core.cli import doctor as checks
-from core.cli.output import print_json, print_table, say
+from core.cli.output import print_json, print_table, say, show_help
 from core.datasets.reading import read_examples
 from core.errors import AppError, BadInput
 from core.evaluation.benchmarks import read_items
 from core.paths import PROJECT_DIR, Workspace
+from core.redaction import redacted
+from core.training.configuration import TrainingConfig
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Tailor an open language model to an industry, prove that it is better, put it to use.",
 )
+app.callback(invoke_without_command=True)(show_help)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(data.app, name="data")
-app.command("train")(train.train)
+app.command("train", epilog=f"Fields of --set and --config: {', '.join(TrainingConfig.model_fields)}.")(train.train)
 app.command("evaluate")(measure.evaluate)
 app.command("compare")(measure.compare)
 
+INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 
 
@@ -49,7 +55,7 @@ def open_app(
 @app.command()
 def doctor(
     as_json: AsJson = False,
-    restore: Annotated[bool, typer.Option(help="Replace a damaged database by its last backup.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Replace a damaged database by its last backup.")] = False,
 ) -> None:
     """Say what of the machine, the packages, the data files and the workspace is fit or not, and what to do."""
     findings = checks.examine(Workspace.chosen(), restore=restore)
@@ -130,44 +136,66 @@ def list_bases(as_json: AsJson = False) -> None:
 
 
 def run() -> None:
-    """Run the command; expected failures become one sentence, unexpected ones a file with the details."""
+    """Run the command and leave with its exit code; an expected failure is one sentence on stderr."""
+    sys.excepthook = _report_unexpected
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without the letter still gets the sentence
     wants_json = "--json" in sys.argv
     try:
-        Workspace.chosen()
-        app(standalone_mode=False)
-    except typer.Exit as leave:
-        raise SystemExit(leave.exit_code) from None
+        _refuse_broken_text(sys.argv[1:])
+        code = app(prog_name="atelier", standalone_mode=False) or 0
+        sys.stdout.flush()
     except AppError as error:
         _fail(str(error), error.exit_code, wants_json)
-    except KeyboardInterrupt:
-        _fail("Interrupted. Jobs go on in the background; `atelier jobs list` shows them.", 130, wants_json)
-    except BrokenPipeError:
+    except typer.TyperException as error:
+        _fail(_describe_usage(error), 2, wants_json)
+    except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(1) from None
-    except Exception as error:
-        _fail_unexpectedly(error, wants_json)
+    if code == INTERRUPTED:
+        _fail("Interrupted. Jobs go on in the background; `atelier jobs list` shows them.", code, wants_json)
+    raise SystemExit(code)
 
 
-def _fail_unexpectedly(error: Exception, wants_json: bool) -> None:
-    import click
+def _refuse_broken_text(arguments: list[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError:
+            raise BadInput(f"The argument {argument!r} is not UTF-8 text. Write it in UTF-8.") from None
 
-    if isinstance(error, click.ClickException):
-        _fail(error.format_message(), 2, wants_json)
-    if isinstance(error, click.Abort):
-        _fail("Stopped.", 1, wants_json)
+
+def _describe_usage(error: typer.TyperException) -> str:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "atelier"
+    return f"{message if message.endswith(('.', '?')) else message + '.'} See `{where} --help`."
+
+
+def _report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in a sentence that something unexpected happened, and where its traceback is kept."""
     details = Workspace.chosen().logs / "command.log"
     try:
         details.parent.mkdir(parents=True, exist_ok=True)
-        with details.open("a", encoding="utf-8") as log:
-            traceback.print_exception(error, file=log)
-        where = f" The details are in {details}."
+        with details.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(redacted("".join(traceback.format_exception(kind, error, trace))))
+        where = f"The details are in {details}."
     except OSError:
-        where = ""
-    _fail(f"Something went wrong that Atelier did not expect: {type(error).__name__}: {error}.{where}", 1, wants_json)
+        traceback.print_exception(kind, error, trace)
+        where = "The details stand above."
+    message = f"Something went wrong that Atelier did not expect: {kind.__name__}: {error}. {where}"
+    if "--json" in sys.argv:
+        print_json({"error": message, "code": 1})
+    say(message)
 
 
-def _fail(message: str, code: int, wants_json: bool) -> None:
+def _fail(message: str, code: int, wants_json: bool) -> NoReturn:
     if wants_json:
         print_json({"error": message, "code": code})
     say(message)
     raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from core.catalog import industries
-from core.cli.output import print_json, print_table
+from core.cli.output import print_json, print_table, print_text
 from core.cli.workplace import open_workspace
 from core.datasets import composition
 from core.datasets.reading import read_examples
-from core.errors import BadInput
+from core.errors import AppError, BadInput
 from core.evaluation import benchmarks, submission
 from core.evaluation.benchmarks import Benchmark
 from core.paths import Workspace
@@ -39,7 +39,7 @@ def evaluate(
         if as_json:
             print_json({"job": job.id, "number": job.number, "state": job.state})
         else:
-            print(f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}`.")
+            print_text(f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}`.")
         return
     ended = queue.wait(workspace, job.id)
     with opened(workspace) as db:
@@ -48,14 +48,14 @@ def evaluate(
     if as_json:
         print_json({"job": ended.id, "state": ended.state, "error": ended.error} | described)
     elif rows:
-        print(
+        print_text(
             f"{rows[0].score:.1%} (95% interval {rows[0].low:.1%} to {rows[0].high:.1%}) on {rows[0].items} items. "
             f"Evaluation {rows[0].id}"
         )
-    else:
-        print(f"Job #{ended.number} is {ended.state}. {ended.error or ended.reason}")
     if ended.state != "succeeded":
-        raise typer.Exit(1)
+        if as_json:
+            raise typer.Exit(1)
+        raise AppError(f"Job #{ended.number} is {ended.state}. {ended.error or ended.reason}".strip())
 
 
 def choose_benchmark(workspace: Workspace, names: list[str], data: Path | None) -> Benchmark:
@@ -104,7 +104,7 @@ def compare(
     if as_json:
         print_json(verdict.to_dict())
         return
-    print(verdict.sentence)
+    print_text(verdict.sentence)
     print_table(
         ("part", "items", "first", "second", "difference"),
         [

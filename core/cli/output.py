@@ -1,4 +1,7 @@
-"""What the command prints: text for people, or with --json one value on stdout and nothing else."""
+"""What the command prints: text for people, or with --json one value on stdout and nothing else.
+
+Names and logs may hold anything; nothing of it reaches the terminal as a control character.
+"""
 
 import json
 import math
@@ -6,12 +9,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.wording import clip
+import typer
+
+from core.wording import clip, visible
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value; NaN and infinities, which JSON has not, become null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    print("\n".join(line if line.isprintable() else _escape(line) for line in text.split("\n")))
+
+
+def _escape(line: str) -> str:
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
 def _plain(value: Any) -> Any:
@@ -32,6 +42,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_text(text: str) -> None:
+    """Print lines for people."""
+    print(visible(text))
+
+
 def say(text: str) -> None:
-    """Print a remark for people on stderr, where it disturbs no pipe."""
-    print(text, file=sys.stderr)
+    """Print a remark for people, on one line of stderr, where it disturbs no pipe."""
+    print(visible(" ".join(text.splitlines())), file=sys.stderr)
+
+
+def show_help(context: typer.Context) -> None:
+    """Print a group's help where no command of it was named; that counts as bad input."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.catalog import industries
-from core.cli.output import print_json, say
+from core.cli.output import print_json, print_text, say
 from core.cli.workplace import open_workspace
 from core.errors import AppError, ConfigError
 from core.paths import Workspace
@@ -40,15 +39,11 @@ def train(
     queue.check_priority(priority)
     changes, named_base = configuration.read_yaml(config) if config else ({}, None)
     changes |= configuration.parse_settings(settings or [])
-    chosen_base = base or named_base or "starter"
+    chosen_base = next((one for one in (base, named_base) if one is not None), "starter")
     resolved = submission.configure(chosen_base, preset, changes)
-    for one in industry or []:
-        industries.find(one, Workspace.chosen())
+    composed = submission.compose(Workspace.chosen(), resolved, industry or [], data, _read_mix(mix or []))
     workspace = open_workspace()
-    composed = submission.compose(workspace, resolved, industry or [], data, _read_mix(mix or []))
     draft = submission.draft(workspace, chosen_base, resolved, composed)
-    if not as_json:
-        _say_plan(draft)
     if dry_run:
         if as_json:
             print_json(
@@ -60,6 +55,8 @@ def train(
                     "config": resolved.model_dump(mode="json"),
                 }
             )
+        else:
+            _say_plan(draft)
         return
     job = submission.submit(
         workspace,
@@ -73,11 +70,15 @@ def train(
         evaluate=evaluate,
         baseline_only=baseline_only,
     )
+    if not as_json:
+        _say_plan(draft)
     if not wait:
         if as_json:
             print_json({"job": job.id, "number": job.number, "state": job.state})
         else:
-            print(f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}` or on the Jobs page.")
+            print_text(
+                f"Job #{job.number} is queued. Follow it with `atelier jobs show {job.number}` or on the Jobs page."
+            )
         return
     ended = _wait(workspace, job, quiet=as_json)
     if as_json:
@@ -198,13 +199,17 @@ def _print_end(workspace: Workspace, job: Job) -> None:
         raise AppError(f"Job #{job.number} is {job.state}. {job.error or job.reason}".strip())
     result = describe_result(workspace, job)
     if result["verdict"]:
-        print(result["verdict"]["sentence"])
+        print_text(result["verdict"]["sentence"])
     if "adapter" in result:
-        print(
+        print_text(
             f"{result['steps']} steps in {show_duration(result['seconds'])}, "
-            f"{result['tokens_per_second']:,.0f} tokens/s, eval "
-            f"loss {result['eval_loss_before'] or float('nan'):.3f} to {result['eval_loss_after'] or float('nan'):.3f}."
+            f"{result['tokens_per_second']:,.0f} tokens/s{_describe_losses(result)}."
         )
-        print(f"The adapter is in {workspace.adapters / result['adapter']}.")
+        print_text(f"The adapter is in {workspace.adapters / result['adapter']}.")
     elif "score" in result:
-        print(f"The base scores {result['score']:.0%}.")
+        print_text(f"The base scores {result['score']:.0%}.")
+
+
+def _describe_losses(result: dict[str, Any]) -> str:
+    before, after = result["eval_loss_before"], result["eval_loss_after"]
+    return "" if before is None or after is None else f", eval loss {before:.3f} to {after:.3f}"

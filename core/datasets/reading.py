@@ -29,44 +29,51 @@ def read_examples(path: Path) -> list[Example]:
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) of every line that is not blank."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder. Give a JSONL file.")
     try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder. Give a JSONL file.")
         with path.open("rb") as stream:
-            for number, raw in enumerate(stream, 1):
+            lines = iter(lambda: stream.readline(MOST_BYTES_PER_ROW + 1), b"")
+            for number, raw in enumerate(lines, 1):
                 if raw.strip():
                     yield number, _parse(raw, path, number)
     except FileNotFoundError:
         raise DataError(f"There is no file {path}. Check the path.") from None
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+        raise DataError(f"{path} can't be read: {error.strerror}. Check the path and its permissions.") from error
 
 
 def _parse(raw: bytes, path: Path, number: int) -> dict[str, Any]:
+    where = f"{path}, line {number}"
     if len(raw) > MOST_BYTES_PER_ROW:
         raise DataError(
-            f"{path}, line {number} is longer than {MOST_BYTES_PER_ROW:,} bytes. Is this a JSONL file, one "
-            "object on each line?"
+            f"{where} is longer than {MOST_BYTES_PER_ROW:,} bytes. Is this a JSONL file, one object on each line?"
         )
     try:
-        row = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse_constant)
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        row = json.loads(text, parse_constant=_refuse_constant)
+        if b"\\ud" in raw.lower():
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {number} is not UTF-8 text (byte {error.start + 1}). Save the file as UTF-8."
-        ) from error
+        raise DataError(f"{where} is not UTF-8 text (byte {error.start + 1}). Save the file as UTF-8.") from error
+    except UnicodeEncodeError:
+        raise DataError(f"{where} has half of a character (an escape such as \\ud800 alone). Correct it.") from None
     except RecursionError:
-        raise DataError(f"{path}, line {number} is nested too deeply.") from None
-    except ValueError as error:
+        raise DataError(f"{where} is nested too deeply. Each line must be one flat object.") from None
+    except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {number} is not valid JSON: {error}. Each line must be one complete object."
+            f"{where} is not valid JSON at letter {error.pos + 1}: {error.msg}. Each line must be one complete object."
         ) from error
+    except ValueError as error:
+        found = "a number of thousands of digits" if "digits" in str(error) else str(error)
+        raise DataError(f"{where} has {found}. Write an ordinary number, or null where it is missing.") from None
     if not isinstance(row, dict):
-        raise DataError(f"{path}, line {number} is {_kind(row)}, not an object with named fields.")
+        raise DataError(f"{where} is {_kind(row)}, not an object with named fields.")
     return row
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name}, which JSON does not know")
 
 
 def _kind(value: object) -> str:
