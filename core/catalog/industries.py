@@ -1,5 +1,6 @@
 """Industry packs: one YAML file says what an industry is, what its data are and how its results are weighed."""
 
+import difflib
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -141,6 +142,8 @@ def read_pack(path: Path) -> Industry:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise CatalogError(f"The pack {path}{where} is not valid YAML: {getattr(error, 'problem', error)}.") from error
+    except (ValueError, RecursionError) as error:  # a date that does not exist, a list a thousand levels deep
+        raise CatalogError(f"The pack {path} has a value that can't be read: {error}.") from error
     if not isinstance(raw, dict):
         raise CatalogError(f"The pack {path} holds no fields. See docs for what a pack needs.")
     try:
@@ -182,7 +185,9 @@ def all_industries(workspace: Workspace | None = None) -> dict[str, Industry]:
 def find(industry_id: str, workspace: Workspace | None = None) -> Industry:
     packs = all_industries(workspace)
     if industry_id not in packs:
-        raise NotFound(f"There is no industry {industry_id!r}. Choose from: {', '.join(packs)}.")
+        near = difflib.get_close_matches(industry_id, packs, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise NotFound(f"There is no industry {industry_id!r}.{hint} Choose from: {', '.join(packs)}.")
     return packs[industry_id]
 
 

@@ -22,6 +22,7 @@ from core.paths import Workspace
 LEAST_HELD_OUT, MOST_HELD_OUT = 20, 200
 LEAST_ROWS = 3
 MOST_LABELS = 500
+MOST_RATIO = 1_000
 LABEL_LENGTH = 80
 
 
@@ -102,8 +103,8 @@ def _generated_counts(packs: list[Industry], each: int, mix: Mapping[str, float]
     for name, ratio in mix.items():
         if name not in {pack.id for pack in packs}:
             raise DataError(f"The mix names {name!r}, which is not among the chosen industries.")
-        if not ratio > 0:
-            raise DataError(f"The ratio of {name} is {ratio:g}; it must be above 0.")
+        if not 0 < ratio <= MOST_RATIO:
+            raise DataError(f"The ratio of {name} is {ratio:g}; it must be above 0 and at most {MOST_RATIO:,}.")
     ratios = {pack.id: float(mix.get(pack.id, 1.0)) for pack in packs}
     mean = sum(ratios.values()) / len(ratios)
     return {name: round(each * ratio / mean) for name, ratio in ratios.items()}
