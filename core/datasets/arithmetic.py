@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SCALES = {"thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "tn": 1e12}
 _TOKEN_RE = re.compile(
-    r"(?P<number>[$€£]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?%)?(?:\s?(?:thousand|million|billion|trillion)\b)?)"
-    r"|(?P<operator>[-+*/×÷^−]|\bx\b)|(?P<equals>[=≈])|(?P<bracket>[()])|(?P<word>[A-Za-z][\w'-]*)|(?P<other>\S)"
+    r"(?P<number>(?:[$€£]\s?)?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)(?:\s?%)?"
+    rf"(?:\s?(?i:{'|'.join(_SCALES)})\b)?)"
+    r"|(?P<operator>[-+*/×÷^−–]|\bx\b)|(?P<equals>[=≈])|(?P<bracket>[()])|(?P<word>[A-Za-z][A-Za-z0-9_'-]*)|(?P<other>\S)"
 )
-_SYMBOLS = {"×": "*", "x": "*", "÷": "/", "−": "-"}
+_MINUS_SIGNS = "-−–"
+_BEFORE_A_SIGN = "([{:;,~\"'$€£"
+_SYMBOLS = {"×": "*", "x": "*", "÷": "/", "−": "-", "–": "-"}
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
 _OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
@@ -57,20 +60,32 @@ def _tokens(text: str) -> list[Token]:
     for match in _TOKEN_RE.finditer(text):
         kind = match.lastgroup or "other"
         token = Token(kind, match.group(), match.start())
-        if (
-            kind == "number"
-            and found
-            and found[-1].text in "-−"
-            and (len(found) == 1 or found[-2].kind in ("operator", "equals") or found[-2].text == "(")
-        ):
+        if kind == "number" and _ends_with_sign(found, text, match.start()):
             sign = found.pop()
             token = Token("number", "-" + token.text, sign.start)
         found.append(token)
     return found
 
 
+def _ends_with_sign(found: list[Token], text: str, start: int) -> bool:
+    """Return whether the last token is the minus sign of the number that begins at `start`.
+
+    Behind an operator it always is; behind a number never; elsewhere it must touch its number, as in "fell by -8%",
+    since "- 8" after a word is a subtraction with a unit, or a list's dash.
+    """
+    if not found or found[-1].text not in _MINUS_SIGNS:
+        return False
+    sign = found[-1]
+    before = found[-2] if len(found) > 1 else Token("start", "", 0)
+    if before.kind in ("operator", "equals"):
+        return True
+    neighbour = text[sign.start - 1 : sign.start]
+    opens = not neighbour.strip() or neighbour in _BEFORE_A_SIGN
+    return opens and sign.start + 1 == start and before.kind != "number" and before.text != ")"
+
+
 def _read(text: str) -> Number:
-    scale = next((value for word, value in _SCALES.items() if text.endswith(word)), 1.0)
+    scale = next((value for word, value in _SCALES.items() if text.lower().endswith(word)), 1.0)
     digits = re.sub(r"[^\d.-]", "", text)
     return Number(text.strip(), float(digits), len(digits.partition(".")[2]), "%" in text, scale)
 
@@ -91,9 +106,9 @@ def find_equations(text: str) -> list[Equation]:
         if len(right) > 1 and right[1].kind == "operator" and _follows_number(tokens, index + 3):
             continue
         parts = _sum_before(tokens, index)
-        values = _evaluate(parts)
+        stated = _read(right[0].text)
+        values = _evaluate(parts, stated)
         if values:
-            stated = _read(right[0].text)
             expression = text[parts[0].start : token.start].strip()
             found.append(Equation(expression, stated.text, values[0], any(_agrees(value, stated) for value in values)))
     return found
@@ -140,11 +155,16 @@ def _sum_before(tokens: list[Token], end: int) -> list[Token]:
     return taken if any(token.kind == "operator" or token.text == "sqrt" for token in taken) else []
 
 
-def _evaluate(tokens: list[Token]) -> list[float]:
-    """Return what a sum gives, once with 5% as 5 and once as 0.05, each without and with its scale words."""
+def _evaluate(tokens: list[Token], stated: Number) -> list[float]:
+    """Return what a sum gives, once with 5% as 5 and once as 0.05, each without and with its scale words.
+
+    Without them only where all are the same, since then they can be the unit of the whole sum.
+    """
+    numbers = [_read(token.text) for token in tokens if token.kind == "number"]
+    scales = {number.scale for number in [*numbers, stated]} - {1.0}
     results: list[float] = []
     for percent in (1.0, 0.01):
-        for scaled in (False, True):
+        for scaled in (False, True) if len(scales) < 2 else (True,):
             value = _evaluate_as(tokens, percent, scaled)
             if value is not None and math.isfinite(value) and value not in results:
                 results.append(value)
@@ -179,7 +199,7 @@ def _evaluate_as(tokens: list[Token], percent: float, scaled: bool) -> float | N
                     apply()
             else:
                 symbol = _SYMBOLS.get(token.text, token.text)
-                while waiting and _PRECEDENCE.get(waiting[-1], 0) >= _PRECEDENCE[symbol]:
+                while waiting and _PRECEDENCE.get(waiting[-1], 0) >= _PRECEDENCE[symbol] + (symbol == "^"):
                     apply()
                 waiting.append(symbol)
         while waiting:

@@ -4,10 +4,13 @@ Choice items are graded by likelihood where the model is at hand; here their ans
 """
 
 import re
+import unicodedata
 from collections import Counter
 
 from core.datasets.arithmetic import numbers_in
 from core.evaluation.benchmarks import Item
+
+_TO_ONE = re.compile(r"(?<=\d)(?P<gap>\s?):(?P=gap)1(?![\d:]|[.,]\d)")
 
 
 def grade(item: Item, answer: str) -> float:
@@ -27,10 +30,11 @@ def grade(item: Item, answer: str) -> float:
 def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
     """Return whether the last number of an answer is right within the relative tolerance.
 
-    The last number counts, since a worked answer ends with its result. A scale word ('$1.5 billion') may belong to the
-    unit that was asked for or not, so both readings count; a percentage must be stated as one.
+    The last number counts, since a worked answer ends with its result; of a ratio to one, such as 24:1, it is the 24.
+    A scale word ('$1.5 billion') may belong to the unit that was asked for or not, so both readings count; a
+    percentage must be stated as one.
     """
-    numbers = numbers_in(answer)
+    numbers = numbers_in(_TO_ONE.sub("", answer))
     if not numbers:
         return False
     last = numbers[-1]
@@ -39,30 +43,44 @@ def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
 
 
 def share_of_facts(answer: str, facts: tuple[tuple[str, ...], ...]) -> float:
-    """Return the share of key facts of which at least one phrasing occurs in the answer."""
-    text = " ".join(answer.lower().split())
-    return sum(any(phrase.lower() in text for phrase in variants) for variants in facts) / len(facts)
+    """Return the share of key facts of which at least one phrasing occurs in the answer.
+
+    A phrasing may be the beginning of a longer word, not its end, nor a part of a longer number.
+    """
+    text = " ".join(answer.casefold().split())
+    return sum(any(_occurs(phrase.casefold(), text) for phrase in variants) for variants in facts) / len(facts)
+
+
+def _occurs(phrase: str, text: str) -> bool:
+    behind = r"(?![.,]?\d)" if phrase[-1:].isdigit() else ""
+    return re.search(rf"(?<![0-9a-z])(?<!\d[.,]){re.escape(phrase)}{behind}", text) is not None
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^0-9a-z]+", " ", text.lower()).split())
+    """Return a text's words in lower case, of letters and digits only."""
+    return " ".join(re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
+def _signed(text: str) -> str:
+    """Return a text's words in lower case with the signs that belong to them, as in C++ or -1."""
+    return " ".join(word.strip("\"'`.,;:!?()[]") for word in text.casefold().split())
 
 
 def is_label_right(answer: str, expected: str, labels: tuple[str, ...]) -> bool:
     """Return whether an answer names the expected label: it is the label, or contains it and no other one.
 
-    Case, punctuation and underscores do not count. A longer label that contains a shorter one is one mention.
+    Case, punctuation and underscores do not count, unless labels such as C and C++ differ by nothing else. A longer
+    label that contains a shorter one is one mention.
     """
-    text = _plain(answer)
-    wanted = _plain(expected)
-    if text == wanted:
-        return True
+    known = {*labels, expected}
+    plain = {_plain(label) for label in known}
+    read = _plain if "" not in plain and len(plain) == len({_signed(label) for label in known}) else _signed
+    rest, wanted = read(answer), read(expected)
     named = set()
-    rest = f" {text} "
-    for label in sorted({_plain(label) for label in (*labels, expected)}, key=len, reverse=True):
-        if label and f" {label} " in rest:
-            named.add(label)
-            rest = rest.replace(f" {label} ", "  ")
+    for label in sorted({read(label) for label in known} - {""}, key=len, reverse=True):
+        if label in rest:
+            rest, count = re.subn(rf"(?<!\S){re.escape(label)}(?!\S)", "|", rest)
+            named |= {label} if count else set()
     return named == {wanted}
 
 

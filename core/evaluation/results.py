@@ -20,7 +20,7 @@ from core.store import evaluations
 from core.store.evaluations import EvaluationRow, ItemRow
 
 # Raise it when decoding or grading changes, so that old results are not reused as if nothing had.
-ANSWERING_VERSION = 1
+ANSWERING_VERSION = 2
 
 
 def settings_sha(precision: str, quantization: str) -> str:

@@ -5,11 +5,13 @@ No torch in here: pages and command read it.
 
 import difflib
 import re
+import reprlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from core.errors import ConfigError
 
@@ -20,7 +22,7 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 class TrainingConfig(BaseModel):
     """Every knob of a training job, with its bounds; a field that is not here is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # The adapter
     rank: Annotated[
@@ -92,6 +94,13 @@ class TrainingConfig(BaseModel):
         int, Field(ge=0, le=1_000_000, description="Examples to generate for each industry beside its corpus.")
     ] = 0
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are no values for it")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingConfig":
         if self.early_stopping_patience and not self.validation_share:
@@ -144,9 +153,16 @@ def make_config(values: dict[str, Any], source: str) -> TrainingConfig:
         message = first["msg"].removeprefix("Value error, ")
         if field:
             raise ConfigError(
-                f"{source}: {field} is {values.get(field)!r}: {message[:1].lower()}{message[1:]}."
+                f"{source}: {field} is {_shown(values.get(field))}: {message[:1].lower()}{message[1:]}."
             ) from error
         raise ConfigError(f"{source}: {message}.") from error
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in a message, cut where it is long or nested."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 80, 80
+    return short.repr(value)
 
 
 def _nearest(name: str) -> str:
@@ -176,7 +192,8 @@ _FOREIGN_NAMES = {
     "use_rslora": "rslora",
     "use_dora": "dora",
 }
-_IGNORED_MODEL_KEYS = {"temperature"}  # said by the rating system's YAML for answering, not for training
+# What the rating system's YAML says about the model beside fields; the temperature is for answering, not for training.
+_MODEL_KEYS = {"name", "load_in_4bit", "load_in_8bit", "device_map", "temperature"}
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], str | None]:
@@ -193,7 +210,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], str | None]:
         return _from_nested(raw, path)
     base = raw.pop("base", None)
     if base is not None and not isinstance(base, str):
-        raise ConfigError(f"{path}: base is {base!r}, not the name of a base model.")
+        raise ConfigError(f"{path}: base is {_shown(base)}, not the name of a base model.")
     make_config(raw, str(path))
     return raw, base
 
@@ -215,6 +232,8 @@ def _load(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', None) or error}.") from error
+    except ValueError as error:  # a date that does not exist, a number of thousands of digits
+        raise ConfigError(f"{path} has a value that can't be read: {error}.") from error
     except RecursionError:
         raise ConfigError(f"{path} is nested too deeply.") from None
     if raw is None:
@@ -242,9 +261,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes a text that `_Loader` would take for a number in quotation marks."""
+
+
+for _end in (_Loader, _Dumper):
+    _end.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+    )
 
 
 def _from_nested(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], str | None]:
@@ -252,46 +276,54 @@ def _from_nested(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], str |
     unknown = sorted(set(raw) - {"model", "training", "scoring"})
     if unknown:
         raise ConfigError(f"{path} has {unknown[0]!r} beside model and training.{_nearest(unknown[0])}")
-    model, training = raw.get("model") or {}, dict(raw.get("training") or {})
-    for name, part in (("model", model), ("training", training)):
-        if not isinstance(part, dict):
-            raise ConfigError(f"{path}: {name} is {part!r}, not a section with fields.")
+    model, training = _section(raw, "model", path), _section(raw, "training", path)
+    lora = _section(training, "lora", path, "training.")
+    base = model.get("name")
+    if base is not None and not isinstance(base, str):
+        raise ConfigError(f"{path}: model.name is {_shown(base)}, not the name of a base model.")
+    if model.get("device_map", "auto") != "auto":
+        raise ConfigError(
+            f"{path}: model.device_map is {model['device_map']!r}; only auto is possible, Atelier places the model."
+        )
     values: dict[str, Any] = {}
-    base: str | None = None
-    for name, value in model.items():
-        if name == "name":
-            base = str(value)
-        elif name == "load_in_4bit":
-            values["quantization"] = "4bit" if value else values.get("quantization", "none")
-        elif name == "load_in_8bit":
-            values["quantization"] = "8bit" if value else values.get("quantization", "none")
-        elif name == "gradient_checkpointing" or name == "max_length":
-            values[name] = value
-        elif name == "device_map":
-            if value != "auto":
-                raise ConfigError(
-                    f"{path}: model.device_map is {value!r}; only auto is possible, Atelier places the model."
-                )
-        elif name not in _IGNORED_MODEL_KEYS:
-            raise ConfigError(f"{path} has {name!r} under model.{_nearest(name)}")
-    lora = training.pop("lora", None) or {}
-    if not isinstance(lora, dict):
-        raise ConfigError(f"{path}: training.lora is {lora!r}, not a section with fields.")
-    for section, part in (("training", training), ("training.lora", lora)):
+    switches = {name: model[name] for name in ("load_in_4bit", "load_in_8bit") if name in model}
+    for switch, value in switches.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{path}: model.{switch} is {_shown(value)}. Write true or false.")
+    if switches:
+        chosen = [switch.removeprefix("load_in_") for switch, value in switches.items() if value]
+        if len(chosen) > 1:
+            raise ConfigError(f"{path} asks for load_in_4bit and load_in_8bit at once. Keep one of them.")
+        values["quantization"] = chosen[0] if chosen else "none"
+    rest = {name: value for name, value in model.items() if name not in _MODEL_KEYS}
+    known: dict[str, Collection[str]] = {"model": ("gradient_checkpointing", "max_length")}
+    for section, part in (("model", rest), ("training", training), ("training.lora", lora)):
         for name, value in part.items():
             own = _FOREIGN_NAMES.get(name, name)
-            if own not in TrainingConfig.model_fields:
+            if own not in known.get(section, TrainingConfig.model_fields):
                 raise ConfigError(f"{path} has {name!r} under {section}.{_nearest(name)}")
+            if own in values:
+                raise ConfigError(f"{path} sets {own} twice, the second time as {name!r} under {section}.")
             values[own] = value
     make_config(values, str(path))
     return values, base
+
+
+def _section(raw: dict[str, Any], name: str, path: Path, above: str = "") -> dict[str, Any]:
+    """Take a section out of a file; one that is missing or empty has no fields."""
+    part = raw.pop(name, None)
+    if part is None:
+        return {}
+    if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+        raise ConfigError(f"{path}: {above}{name} is {_shown(part)}, not a section with fields.")
+    return part
 
 
 def write_yaml(config: TrainingConfig, base: str | None = None) -> str:
     """Return a file that `read_yaml` reads back to the same configuration."""
     values = config.model_dump(mode="json")
     head = {"base": base} if base else {}
-    return yaml.safe_dump({**head, **values}, sort_keys=False, allow_unicode=True)
+    return yaml.dump({**head, **values}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -310,7 +342,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {pair!r}: {name!r} is no field of a training configuration.{_nearest(name)}")
         try:
             values[name] = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError(f"--set {pair!r}: {text!r} can't be read as a value.") from error
     return values
 
