@@ -62,15 +62,21 @@ class _Block:
 
 def fits(base: Any) -> bool:
     """Return whether a base can take this way: Llama-like, on a processor, plain LoRA, not quantised."""
-    if base.config.model_type not in MODEL_TYPES or next(base.parameters()).device.type != "cpu":
+    config, decoder = base.config, base.get_decoder()
+    if config.model_type not in MODEL_TYPES or next(base.parameters()).device.type != "cpu":
         return False
-    if getattr(base.config, "hidden_act", "silu") != "silu" or getattr(base.config, "quantization_config", None):
+    if getattr(config, "hidden_act", "silu") != "silu" or getattr(config, "quantization_config", None):
         return False
-    if getattr(base.get_decoder(), "gradient_checkpointing", False):
+    if getattr(decoder, "gradient_checkpointing", False) or getattr(config, "attention_dropout", 0.0):
+        return False
+    if (
+        type(decoder.embed_tokens) is not torch.nn.Embedding
+        or type(base.get_output_embeddings()) is not torch.nn.Linear
+    ):
         return False
     return all(
         _is_plain(layer)
-        for block in base.get_decoder().layers
+        for block in decoder.layers
         for layer in (*block.self_attn.children(), *block.mlp.children())
         if hasattr(layer, "weight")
     )
@@ -84,6 +90,13 @@ def _is_plain(layer: Any) -> bool:
     if inner is layer:
         return True
     return list(layer.lora_A) == ["default"] and not layer.lora_variant and not layer.merged
+
+
+def _window(attention: Any, config: Any) -> int | None:
+    """Return how many tokens back a layer sees, or None for all: Mistral says so in its configuration only."""
+    if config.model_type == "mistral":
+        return getattr(config, "sliding_window", None)
+    return getattr(attention, "sliding_window", None)
 
 
 class LeanEngine:
@@ -116,7 +129,7 @@ class LeanEngine:
             out=self._projection(attention.o_proj),
             both=self._projection(mlp.gate_proj, mlp.up_proj),
             down=self._projection(mlp.down_proj),
-            window=getattr(attention, "sliding_window", None),
+            window=_window(attention, self.base.config),
         )
 
     def _projection(self, *layers: Any) -> _Projection:

@@ -14,6 +14,10 @@ from transformers import AttentionInterface
 
 # Models whose output layer is a plain product, without scaling or capping of the scores.
 PLAIN_HEADS = {"llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "gemma", "olmo", "olmo2", "stablelm"}
+# What makes attention another than softmax over the scores of the tokens before; padded batches compute it.
+SPECIAL_CONFIG = ("attn_logit_softcapping", "attention_chunk_size")
+SPECIAL_ARGUMENTS = ("s_aux", "sinks", "softcap", "position_bias", "indices", "block_indices")
+PACKABLE_LAYERS = {"full_attention", "sliding_attention"}
 LOGITS_BYTES_PER_CHUNK = 16_000_000
 
 
@@ -81,7 +85,7 @@ def attend(
     dropout: float = 0.0,
     documents: Documents | None = None,
     sliding_window: int | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each document of a packed batch, as transformers' attention interface wants it.
 
@@ -93,6 +97,9 @@ def attend(
     """
     if documents is None:
         raise ValueError("packed attention needs the documents of the batch")
+    special = [name for name in SPECIAL_ARGUMENTS if others.get(name) is not None]
+    if special:
+        raise ValueError(f"packed attention does not know {', '.join(special)}")
     grouped = query.shape[1] != key.shape[1]
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         from torch.nn.attention.varlen import varlen_attn
@@ -166,10 +173,15 @@ def prepare(model: Any) -> None:
 
 
 def can_pack(model: Any) -> bool:
-    """Return whether the architecture takes its attention from transformers' interface, without caps or sinks."""
+    """Return whether packing computes what the architecture means: plain attention, and nothing else between tokens."""
     config = model.config
-    special = any(getattr(config, name, None) for name in ("attn_logit_softcapping", "attention_chunk_size"))
-    return bool(getattr(model, "_supports_attention_backend", False)) and not special and config.model_type != "gpt_oss"
+    if not getattr(model, "_supports_attention_backend", False) or getattr(model, "_is_stateful", False):
+        return False
+    if any(getattr(config, name, None) for name in SPECIAL_CONFIG):
+        return False
+    if not set(getattr(config, "layer_types", None) or ()) <= PACKABLE_LAYERS:
+        return False
+    return not any("sink" in name.rpartition(".")[2] for name, _ in model.named_parameters())
 
 
 class attending:
