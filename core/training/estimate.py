@@ -5,6 +5,7 @@ step; each finished job then says how far they were off on this machine, and the
 """
 
 import math
+import re
 import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -161,7 +162,9 @@ def steps_per_epoch(workload: Workload, config: TrainingConfig) -> float:
 
 def machine_flops(machine: Machine) -> float:
     if machine.gpus:
-        return next((value for name, value in _GPU_FLOPS.items() if name in machine.gpus[0]), _GPU_FLOPS_UNKNOWN)
+        # An A1000 is no A100.
+        known = (value for name, value in _GPU_FLOPS.items() if re.search(rf"{name}(?!\d)", machine.gpus[0]))
+        return next(known, _GPU_FLOPS_UNKNOWN)
     return _CPU_FLOPS_PER_CORE * machine.cores
 
 
