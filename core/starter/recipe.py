@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.starter.card import card
 from core.starter.text import Turn, stream
 from core.starter.words import read_words
 
@@ -49,6 +50,7 @@ class Recipe:
     long_row: int = 1_024  # rows of the last phase
     learning_rate: float = 2e-3
     warmup_steps: int = 200
+    restart_step: int = 2_000  # weights are rounded to bf16 and the optimizer starts anew, with its warm-up
     decay_share: float = 0.15  # the last part: learning rate falls to 0, rows are long
     weight_decay: float = 0.1
     curriculum_tokens: int = 15_000_000  # until then operands grow
@@ -58,8 +60,9 @@ class Recipe:
         return round(self.steps * (1 - self.decay_share))
 
     def learning_rate_at(self, step: int) -> float:
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
+        since = step - self.restart_step if step >= self.restart_step else step
+        if since < self.warmup_steps:
+            return self.learning_rate * (since + 1) / self.warmup_steps
         if step < self.decay_start:
             return self.learning_rate
         return self.learning_rate * (self.steps - step) / max(1, self.steps - self.decay_start)
@@ -191,6 +194,13 @@ def _loss(model: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor) -> 
     return (token_loss * weights[:, 1:].flatten()).sum() / weights[:, 1:].sum()
 
 
+def _restart(model: LlamaForCausalLM, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.state.clear()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.bfloat16())
+
+
 def train(recipe: Recipe, work: Path, compiled: bool = True, say: Callable[[str], None] = print) -> Path:
     """Train from random weights, or go on where `work` stopped, and return the folder with the finished model.
 
@@ -220,6 +230,8 @@ def train(recipe: Recipe, work: Path, compiled: bool = True, say: Callable[[str]
     rows, loss_of = Rows(recipe, tokenizer), torch.compile(_loss) if compiled else _loss
     mark, kept = time.perf_counter(), []
     for step in range(first, recipe.steps):
+        if step == recipe.restart_step:
+            _restart(model, optimizer)
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(step)
         ids, weights = (tensor.to(device) for tensor in rows.batch(step))
@@ -262,7 +274,7 @@ def train(recipe: Recipe, work: Path, compiled: bool = True, say: Callable[[str]
 
 
 def save(recipe: Recipe, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, work: Path) -> Path:
-    """Write the model folder: bf16 safetensors, tokenizer with chat template, recipe.json."""
+    """Write the model folder: bf16 safetensors, tokenizer with chat template, recipe, log and card."""
     folder = work / "model"
     model.config._attn_implementation = "sdpa"
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -276,4 +288,7 @@ def save(recipe: Recipe, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizer
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     (folder / "recipe.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
+    weight_bytes = (folder / "model.safetensors").stat().st_size
+    (folder / "README.md").write_text(card(made, weight_bytes, PROMPT_WEIGHT), encoding="utf-8")
     return folder
