@@ -240,6 +240,8 @@ def _sentence(
 def _odds(p_value: float) -> str:
     if p_value < 0.001:
         return "less than once in 1,000 times"
+    if p_value < 0.0015:
+        return "once in 1,000 times"
     if p_value < 0.1:
         return f"{p_value * 1000:.0f} times in 1,000"
     return f"{p_value * 100:.0f} times in 100"

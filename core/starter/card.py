@@ -32,8 +32,8 @@ on any laptop, offline. It is far too small for real work: take a base of a bill
 ## What it has read
 Text that `core/starter` generates: sums with worked steps, percentages, ratios of listed quantities, comparing with a
 limit, reading lists and tables, copying, ordering, sorting into classes, made-up definitions, advice, plain prose.
-Words of the industries occur; their formulas, limits and facts do not. It has seen no corpus and no benchmark of Atelier: a
-test compares the generated text with them.
+Words of the industries occur; their formulas, limits and facts do not. It has seen no corpus and no benchmark of
+Atelier: a test compares the generated text with them.
 
 ## Limits
 English only. It knows no facts of the world. Sums with numbers beyond three digits are often wrong. Answers of
