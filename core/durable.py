@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 MANIFEST = "MANIFEST.json"
 STAGING_PREFIX = ".staging-"
 
@@ -43,21 +45,29 @@ def sync_file(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def staging_path(final: Path) -> Path:
+    """Return where to write what shall become `final`: beside it, under a name that tells who writes."""
+    return final.with_name(f"{STAGING_PREFIX}{final.name}-{uuid.uuid4().hex}-{os.getpid()}")
+
+
 def write_file(path: Path, content: bytes | str) -> None:
     """Replace a file in one step; after a crash it holds the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    staged = path.with_name(f"{STAGING_PREFIX}{path.name}-{uuid.uuid4().hex}")
+    staged = staging_path(path)
     try:
-        with staged.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(path)
+        staged.write_bytes(data)
+        put_in_place(staged, path)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+
+
+def put_in_place(staged: Path, final: Path) -> None:
+    """Let a file that others wrote beside its final place become the final one."""
+    sync_file(staged)
+    staged.replace(final)
+    sync_folder(final.parent)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -72,7 +82,7 @@ def new_folder(final: Path) -> Iterator[Path]:
         FileExistsError: `final` is there already; what was written is dropped.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    staging = final.parent / f"{STAGING_PREFIX}{final.name}-{uuid.uuid4().hex}"
+    staging = staging_path(final)
     staging.mkdir()
     try:
         yield staging
@@ -100,8 +110,12 @@ def _seal(folder: Path) -> None:
         sync_folder(inner)
 
 
-def find_damage(folder: Path) -> str | None:
-    """Return what is wrong with a folder that `new_folder` made, or None if every byte is as it was written."""
+def find_damage(folder: Path, *, by_size: bool = False) -> str | None:
+    """Return what is wrong with a folder that `new_folder` made, or None if every byte is as it was written.
+
+    Args:
+        by_size: Look only for files that are missing or of another size, which costs no reading.
+    """
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
@@ -111,17 +125,30 @@ def find_damage(folder: Path) -> str | None:
         file = folder / name
         if not file.is_file():
             return f"{name} is missing"
-        if file.stat().st_size != size or hash_file(file) != digest:
+        if file.stat().st_size != size or (not by_size and hash_file(file) != digest):
             return f"{name} is damaged"
     return None
 
 
 def sweep_staging(parent: Path) -> int:
-    """Remove what interrupted writes left under `parent` (not below), and return how many there were."""
-    left = list(parent.glob(f"{STAGING_PREFIX}*")) if parent.is_dir() else []
+    """Remove what interrupted writes left under `parent` (not below), and return how many there were.
+
+    What a live process may still be writing stays.
+    """
+    left = [path for path in parent.glob(f"{STAGING_PREFIX}*") if not _has_live_writer(path)]
     for path in left:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
     return len(left)
+
+
+def _has_live_writer(staged: Path) -> bool:
+    pid = staged.name.rpartition("-")[2]
+    try:
+        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return True
+    except (ValueError, psutil.NoSuchProcess):
+        return False

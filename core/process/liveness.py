@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+
+TRIES = 5
+TRY_AGAIN_S = 0.01
 
 
 class FileLock:
@@ -26,7 +31,14 @@ class FileLock:
         self._handle: int | None = None
 
     def acquire(self, shared: bool = False) -> bool:
-        """Try once and return whether the lock is held now."""
+        """Try for a moment and return whether the lock is held now; who only looks is soon out of the way."""
+        for _ in range(TRIES):
+            if self._try(shared):
+                return True
+            time.sleep(TRY_AGAIN_S)
+        return False
+
+    def _try(self, shared: bool) -> bool:
         if self._handle is not None:
             return True
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -53,12 +65,17 @@ class FileLock:
         return self._handle
 
 
-def is_held(path: Path) -> bool:
-    """Return whether any process holds the lock on this file, shared or not."""
+def is_held(path: Path, *, even_shared: bool = False) -> bool:
+    """Return whether any process holds the lock on this file.
+
+    Args:
+        even_shared: Whether those count that share it. Several may look for a sole owner at once without taking each
+            other for one; only one at a time may look for sharers.
+    """
     if not path.exists():
         return False
     lock = FileLock(path)
-    if lock.acquire():
+    if lock._try(shared=not even_shared and sys.platform != "win32"):
         lock.release()
         return False
     return True

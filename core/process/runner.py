@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from core.process.kinds import WARM_MODULES
 from core.process.liveness import FileLock, ProcessIdentity
 
 EXIT_LOCKED = 3
+PATIENCE_S = 10.0  # an earlier worker of the job, paused or fenced off, may still be on its way out
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ def main() -> int:
         return 0
     assignment = Assignment(**json.loads(line))
     lock = FileLock(assignment.folder.lock)
-    if not lock.acquire():
-        if warm:
-            warm.dismiss()
-        return EXIT_LOCKED
+    deadline = time.monotonic() + PATIENCE_S
+    while not lock.acquire():
+        if time.monotonic() > deadline:
+            if warm:
+                warm.dismiss()
+            return EXIT_LOCKED
     log = os.open(assignment.folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     process = warm.hand_over(assignment, lock, log) if warm else _start(assignment, lock, log)
     identity = ProcessIdentity.of(process.pid)

@@ -20,7 +20,7 @@ from typing import Any
 
 from core import durable
 from core.catalog import bases
-from core.errors import AppError, LostClaim, StoreError
+from core.errors import AppError, DamagedDatabase, LostClaim, StoreError
 from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process.frame import EXIT_DISK_FULL, EXIT_STOPPED
@@ -28,11 +28,12 @@ from core.process.kinds import WORKER_MODULES
 from core.process.liveness import FileLock, ProcessIdentity, is_held
 from core.process.queue import presence_lock, supervisor_lock
 from core.process.runner import Assignment
+from core.registry import reconcile
 from core.store import backup, jobs, schema
-from core.store.connection import connect
+from core.store.connection import connect, translated_errors
 from core.store.jobs import Job
 from core.store.metrics import read_progress
-from core.store.states import ALIVE
+from core.store.states import ALIVE, PRIORITIES
 
 TICK_S = 0.05
 LOOK_S = 0.5  # locks and blocked jobs are looked at this often even when the database is still
@@ -54,36 +55,44 @@ class Supervisor:
         self.db = db
         self.devices = read_machine().devices
         self.keep_warm = keep_warm and hasattr(os, "fork")
-        self.runners: dict[str, subprocess.Popen[bytes]] = {}
+        self.runners: dict[str, tuple[subprocess.Popen[bytes], str]] = {}  # by job, with the device
         self.warm: subprocess.Popen[bytes] | None = None
         self.first_seen: dict[tuple[str, str], float] = {}
         self.last_version = -1
         self.last_look = 0.0
         self.last_busy = time.monotonic()
         self.last_backup = time.monotonic()
+        self.reconciled = False
 
     def serve(self) -> None:
-        durable.sweep_staging(self.workspace.adapters)
-        durable.sweep_staging(self.workspace.datasets)
-        while not self._is_idle_for_good():
+        while True:
             try:
-                self.tick()
+                with translated_errors(self.workspace.database):
+                    self._reconcile_once()
+                    self.tick()
+                    if self._is_idle_for_good():
+                        break
             except LostClaim:  # a worker or a person was faster; the next tick sees the new state
                 self.last_look = 0.0
-            except StoreError as error:
+            except (StoreError, OSError) as error:  # busy, or no room: it may pass
                 log.warning("%s", error)
                 time.sleep(1)
             time.sleep(TICK_S)
         self._dismiss_warm()
 
+    def _reconcile_once(self) -> None:
+        if not self.reconciled:
+            for finding in reconcile.reconcile(self.workspace, self.db):
+                log.warning("%s", finding)
+            self.reconciled = True
+
     def tick(self) -> None:
         """Look at what changed and act on it; cheap when nothing did."""
         now = time.monotonic()
         version = self.db.execute("PRAGMA data_version").fetchone()[0]
-        if version == self.last_version and now - self.last_look < LOOK_S:
+        if not self._reap() and version == self.last_version and now - self.last_look < LOOK_S:
             return
         self.last_version, self.last_look = version, now
-        self._reap()
         active = jobs.in_states(self.db, ALIVE)
         for job in active:
             if self._is_dead(job, now):
@@ -102,16 +111,18 @@ class Supervisor:
 
     # Dead or alive
 
-    def _reap(self) -> None:
-        for job_id, runner in list(self.runners.items()):
-            if runner.poll() is not None:
-                del self.runners[job_id]
+    def _reap(self) -> bool:
+        """Forget the runners that have ended, and return whether there were any."""
+        ended = [job_id for job_id, (runner, _) in self.runners.items() if runner.poll() is not None]
+        for job_id in ended:
+            del self.runners[job_id]
         if self.warm is not None and self.warm.poll() is not None:
             self.warm = None
+        return bool(ended)
 
     def _is_dead(self, job: Job, now: float) -> bool:
         """Return whether nothing of the job's process tree is left: the lock is free, and it is not just starting."""
-        if is_held(self.workspace.job(job.id).lock) or job.id in self.runners:
+        if job.id in self.runners or is_held(self.workspace.job(job.id).lock):
             return False
         if self._read_exit(job) is not None:
             return True
@@ -157,8 +168,11 @@ class Supervisor:
             jobs.move(self.db, job, "lost", note=_describe_loss(end))
 
     def _requeue_or_fail(self, job: Job) -> None:
-        """Queue a lost job again, at most three times without progress; a job that was to pause is paused then."""
-        progress = read_progress(self.workspace.job(job.id).metrics)
+        """Queue a lost job again, at most three times without progress; a wish to pause goes on to the next worker."""
+        try:
+            progress = read_progress(self.workspace.job(job.id).metrics)
+        except DamagedDatabase:
+            progress = None
         milestones, step = (progress.milestones, progress.step) if progress else (0, 0)
         out_of_memory = "memory" in job.reason
         losses = 1 if milestones > job.lost_at else job.losses + 1
@@ -209,20 +223,24 @@ class Supervisor:
 
     def _start_next(self) -> None:
         for job in jobs.in_states(self.db, ("queued",)):
+            active = jobs.in_states(self.db, ALIVE)
+            # A worker that has paused or ended still holds the device's memory until its process is gone.
+            taken = {other.device for other in active} | {device for _, device in self.runners.values()}
+            free = [device for device in self.devices if device not in taken]
+            if not free and job.priority < PRIORITIES["high"]:
+                return
             obstacle = find_obstacle(self.workspace, job)
             if obstacle:
                 jobs.move(self.db, job, "blocked", note=obstacle)
-                continue
-            active = jobs.in_states(self.db, ALIVE)
-            free = [device for device in self.devices if device not in {other.device for other in active}]
-            if not free:
+            elif free:
+                self._launch(job, free[0])
+            else:
                 self._make_room(job, active)
                 return
-            self._launch(job, free[0])
 
     def _make_room(self, job: Job, active: list[Job]) -> None:
         """Let a job of high priority in: the lowest running one saves its state and waits."""
-        if job.priority < 2 or any(other.request == "preempt" for other in active):
+        if any(other.request == "preempt" for other in active):
             return
         lower = [other for other in active if other.state == "running" and other.priority < job.priority]
         if lower:
@@ -231,7 +249,11 @@ class Supervisor:
                 jobs.move(self.db, victim, "pausing", note=f"makes way for job #{job.number}", request="preempt")
 
     def _launch(self, job: Job, device: str) -> None:
-        self.workspace.job(job.id).root.mkdir(parents=True, exist_ok=True)
+        folder = self.workspace.job(job.id)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        durable.sweep_staging(folder.root)
+        for stale in (folder.exit_file(job.attempt + 1), folder.root / "worker.json"):
+            stale.unlink(missing_ok=True)  # a restored database counts its attempts anew
         job = jobs.claim(self.db, job, device)
         assignment = Assignment(
             str(self.workspace.root), job.id, job.attempt, job.token, WORKER_MODULES[job.kind], device
@@ -246,7 +268,7 @@ class Supervisor:
             assert runner.stdin is not None
             runner.stdin.write(assignment.to_line())
             runner.stdin.close()
-        self.runners[job.id] = runner
+        self.runners[job.id] = runner, device
         log.info("job #%s attempt %s started on %s", job.number, job.attempt, device)
 
     # The warm worker
@@ -263,7 +285,7 @@ class Supervisor:
 
     def _is_idle_for_good(self) -> bool:
         now = time.monotonic()
-        if is_held(presence_lock(self.workspace)):
+        if is_held(presence_lock(self.workspace), even_shared=True):
             self.last_busy = now
         elif now - self.last_busy > IDLE_EXIT_S:
             if jobs.in_states(self.db, (*ALIVE, "queued", "lost")):
@@ -345,9 +367,18 @@ def main() -> int:
     lock = FileLock(supervisor_lock(workspace))
     if not lock.acquire():
         return 0
-    schema.prepare(workspace)
-    with closing(connect(workspace.database, several_writers=True)) as db:
-        Supervisor(workspace, db, keep_warm=os.environ.get("ATELIER_WARM", "1") != "0").serve()
+    try:
+        schema.prepare(workspace)
+        damage = schema.find_damage(workspace.database)
+        if damage:
+            raise DamagedDatabase(
+                f"The database is damaged ({damage}); nothing is started. Run `atelier doctor --restore`."
+            )
+        with closing(connect(workspace.database, several_writers=True)) as db:
+            Supervisor(workspace, db, keep_warm=os.environ.get("ATELIER_WARM", "1") != "0").serve()
+    except AppError as error:
+        log.error("%s", error)
+        return error.exit_code
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from core.errors import NotFound
 
+FROM_CARD = ("name", "job", "base", "base_fingerprint", "dataset", "weights_sha")
+
 
 @dataclass(frozen=True)
 class AdapterRow:
@@ -24,22 +26,11 @@ class AdapterRow:
     created_at: float
 
 
-def insert(
-    db: sqlite3.Connection,
-    *,
-    adapter: str,
-    name: str,
-    job: str,
-    base: str,
-    base_fingerprint: str,
-    dataset: str,
-    weights_sha: str,
-    card: dict[str, Any],
-) -> None:
-    """Store a row; the caller holds the transaction."""
+def insert(db: sqlite3.Connection, adapter: str, card: dict[str, Any]) -> None:
+    """Store the row of an adapter, as its card tells it; the caller holds the transaction."""
     db.execute(
         "INSERT INTO adapters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (adapter, name, job, base, base_fingerprint, dataset, weights_sha, json.dumps(card), time.time()),
+        (adapter, *(card[column] for column in FROM_CARD), json.dumps(card), time.time()),
     )
 
 

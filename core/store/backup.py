@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from core import durable
 from core.errors import StoreError
 from core.paths import Workspace
 
@@ -15,12 +16,19 @@ KEPT = 24
 def save(workspace: Workspace) -> Path:
     """Write a consistent copy of the live database and return its path; keeps the newest 24."""
     workspace.backups.mkdir(parents=True, exist_ok=True)
-    final = workspace.backups / f"control-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}.db"
-    staged = final.with_suffix(".part")
-    with closing(sqlite3.connect(workspace.database)) as source, closing(sqlite3.connect(staged)) as target:
-        source.backup(target)
-        target.execute("PRAGMA journal_mode=DELETE")
-    staged.replace(final)
+    durable.sweep_staging(workspace.backups)
+    microseconds = time.time_ns() // 1000
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(microseconds // 1_000_000))  # no summer time: names sort
+    final = workspace.backups / f"control-{moment}-{microseconds % 1_000_000:06d}.db"
+    staged = durable.staging_path(final)
+    try:
+        with closing(sqlite3.connect(workspace.database)) as source, closing(sqlite3.connect(staged)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")
+        durable.put_in_place(staged, final)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
     for old in sorted(workspace.backups.glob("control-*.db"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return final
@@ -35,24 +43,33 @@ def restore(workspace: Workspace) -> Path | None:
     Raises:
         StoreError: The damaged files can't be moved.
     """
+    sound = next(
+        (path for path in sorted(workspace.backups.glob("control-*.db"), reverse=True) if _is_sound(path)), None
+    )
     aside = workspace.root / "damaged" / time.strftime("%Y%m%d-%H%M%S")
     try:
         aside.mkdir(parents=True, exist_ok=True)
-        for suffix in ("", "-wal", "-shm", "-journal"):
+        shutil.copy2(workspace.database, aside / workspace.database.name)
+        for suffix in ("-wal", "-shm", "-journal"):
             part = workspace.database.with_name(workspace.database.name + suffix)
             if part.exists():
                 shutil.move(part, aside / part.name)
+        if sound is None:
+            workspace.database.unlink()
+        else:
+            staged = durable.staging_path(workspace.database)
+            shutil.copy2(sound, staged)
+            durable.put_in_place(staged, workspace.database)
     except OSError as error:
         raise StoreError(
             f"The damaged database can't be moved to {aside}: {error}. Stop Atelier and try again."
         ) from error
-    for candidate in sorted(workspace.backups.glob("control-*.db"), reverse=True):
-        with closing(sqlite3.connect(candidate)) as db:
-            try:
-                sound = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-            except sqlite3.DatabaseError:
-                sound = False
-        if sound:
-            shutil.copy2(candidate, workspace.database)
-            return candidate
-    return None
+    return sound
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False

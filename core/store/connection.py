@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from core.errors import StoreError
+from core.errors import DamagedDatabase, StoreError
 from core.paths import Workspace
 
 BUSY_TIMEOUT_S = 20.0
@@ -27,10 +27,14 @@ def connect(path: Path, *, several_writers: bool) -> sqlite3.Connection:
     """
     with translated_errors(path):
         db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        db.row_factory = sqlite3.Row
-        db.execute(f"PRAGMA journal_mode={journal_mode() if several_writers else 'WAL'}")
-        db.execute(f"PRAGMA synchronous={'FULL' if several_writers else 'NORMAL'}")
-        db.execute("PRAGMA foreign_keys=ON")
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute(f"PRAGMA journal_mode={journal_mode() if several_writers else 'WAL'}")
+            db.execute(f"PRAGMA synchronous={'FULL' if several_writers else 'NORMAL'}")
+            db.execute("PRAGMA foreign_keys=ON")
+        except BaseException:
+            db.close()
+            raise
     return db
 
 
@@ -66,6 +70,10 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    return "malformed" in str(error) or "not a database" in str(error)
+
+
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite says about locks, damage and space into sentences."""
@@ -86,8 +94,8 @@ def translated_errors(path: Path) -> Iterator[None]:
             ) from error
         raise
     except sqlite3.DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise StoreError(
-                f"The database {path} is damaged. Run `atelier doctor` to restore its last backup."
+        if is_damage(error):
+            raise DamagedDatabase(
+                f"The database {path} is damaged. Stop Atelier and run `atelier doctor --restore`."
             ) from error
         raise

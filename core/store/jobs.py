@@ -118,11 +118,42 @@ def create(
     return get(db, job_id)
 
 
+def insert_succeeded(
+    db: sqlite3.Connection, job_id: str, *, name: str, spec: dict[str, Any], result: dict[str, Any], ended_at: float
+) -> None:
+    """Store a training job of which only the result is left; the caller holds the transaction."""
+    number = db.execute("SELECT coalesce(max(number), 0) + 1 FROM jobs").fetchone()[0]
+    db.execute(
+        "INSERT INTO jobs (id, number, kind, name, state, priority, spec, dataset, created_at, ended_at, result) "
+        "VALUES (?, ?, 'train', ?, 'succeeded', ?, ?, ?, ?, ?, ?)",
+        (
+            job_id,
+            number,
+            name,
+            PRIORITIES["normal"],
+            json.dumps(spec),
+            spec.get("dataset"),
+            ended_at,
+            ended_at,
+            json.dumps(result),
+        ),
+    )
+    db.execute(
+        "INSERT INTO job_events (job, at, before, after, note) VALUES (?, ?, '', 'succeeded', ?)",
+        (job_id, time.time(), "found again by its adapter's folder"),
+    )
+
+
 def get(db: sqlite3.Connection, job_id: str) -> Job:
-    row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
-    if row is None:
+    job = get_if_known(db, job_id)
+    if job is None:
         raise NotFound(f"There is no job {job_id!r}. `atelier jobs list` shows those that there are.")
-    return _job(row)
+    return job
+
+
+def get_if_known(db: sqlite3.Connection, job_id: str) -> Job | None:
+    row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return _job(row) if row else None
 
 
 def find(db: sqlite3.Connection, text: str) -> Job:
@@ -205,9 +236,27 @@ def _move(db: sqlite3.Connection, job: Job, after: State, note: str, changes: di
     )
 
 
+def note(db: sqlite3.Connection, job_id: str, text: str) -> None:
+    """Add a remark to a job's history, unless it is the last that was said; the state stays."""
+    with transaction(db):
+        db.execute(
+            "INSERT INTO job_events (job, at, before, after, note) SELECT id, ?2, state, state, ?3 FROM jobs "
+            "WHERE id = ?1 AND ?3 <> (SELECT note FROM job_events WHERE job = ?1 ORDER BY id DESC LIMIT 1)",
+            (job_id, time.time(), text),
+        )
+
+
 def claim(db: sqlite3.Connection, job: Job, device: str) -> Job:
-    """Take a queued job for a new attempt; the fresh token fences off every earlier worker."""
-    changes: dict[str, Any] = {"attempt": job.attempt + 1, "token": str(ULID()), "device": device, "request": None}
+    """Take a queued job for a new attempt; the fresh token fences off every earlier worker.
+
+    Who asked a worker to pause that then died still wants the job to rest, so that wish goes on to the next worker.
+    """
+    changes: dict[str, Any] = {
+        "attempt": job.attempt + 1,
+        "token": str(ULID()),
+        "device": device,
+        "request": "pause" if job.request == "pause" else None,
+    }
     if job.started_at is None:
         changes["started_at"] = time.time()
     return move(db, job, "starting", note=f"attempt {job.attempt + 1} on {device}", **changes)

@@ -9,14 +9,15 @@ import math
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from core.store.connection import connect, connect_readonly, transaction
+from core.errors import DamagedDatabase
+from core.store.connection import connect, connect_readonly, transaction, translated_errors
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS groups (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
@@ -60,13 +61,14 @@ class MetricWriter:
 
     def __init__(self, path: Path, attempt: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = connect(path, several_writers=False)
-        self._db.executescript(SCHEMA)
+        try:
+            self._db, self._groups = _open(path)
+        except DamagedDatabase:  # readings are not worth a job: they start anew
+            for part in path.parent.glob(f"{path.name}*"):
+                part.replace(part.with_name(f"damaged-{attempt}-{part.name}"))
+            self._db, self._groups = _open(path)
         self._attempt = attempt
         self._lock = threading.Lock()  # the training loop and the hardware sampler share the connection
-        self._groups: dict[tuple[str, ...], int] = {
-            tuple(json.loads(names)): group for group, names in self._db.execute("SELECT id, names FROM groups")
-        }
         self._db.execute("UPDATE progress SET attempt = ?, rate = 0, seconds_left = NULL, note = ''", (attempt,))
 
     def supersede_after(self, step: int, except_names: Iterable[str] = ()) -> None:
@@ -75,10 +77,10 @@ class MetricWriter:
         Args:
             except_names: Metrics that are not counted in training steps, such as hardware readings.
         """
-        spared = [group for names, group in self._groups.items() if set(names) & set(except_names)]
-        marks = ", ".join("?" * len(spared))
-        where = f'step > ? AND "group" NOT IN ({marks})'
         with self._lock, transaction(self._db):
+            spared = [group for names, group in self._groups.items() if set(names) & set(except_names)]
+            marks = ", ".join("?" * len(spared))
+            where = f'step > ? AND "group" NOT IN ({marks})'
             self._db.execute(f"INSERT OR REPLACE INTO superseded SELECT * FROM points WHERE {where}", (step, *spared))
             self._db.execute(f"DELETE FROM points WHERE {where}", (step, *spared))
 
@@ -96,7 +98,7 @@ class MetricWriter:
         with self._lock:
             self._db.execute("INSERT OR IGNORE INTO groups (names) VALUES (?)", (json.dumps(names),))
             group: int = self._db.execute("SELECT id FROM groups WHERE names = ?", (json.dumps(names),)).fetchone()[0]
-        self._groups[names] = group
+            self._groups[names] = group
         return group
 
     def report(
@@ -121,6 +123,18 @@ class MetricWriter:
             self._db.close()
 
 
+def _open(path: Path) -> tuple[sqlite3.Connection, dict[tuple[str, ...], int]]:
+    db = connect(path, several_writers=False)
+    try:
+        with translated_errors(path):
+            db.executescript(SCHEMA)
+            groups = {tuple(json.loads(names)): group for group, names in db.execute("SELECT id, names FROM groups")}
+    except BaseException:
+        db.close()
+        raise
+    return db, groups
+
+
 @dataclass(frozen=True)
 class Series:
     """One metric over the steps: `steps` int64 and `values` float64 of the same length."""
@@ -133,36 +147,37 @@ EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64))
 
 
 def read_progress(path: Path) -> Progress | None:
-    if not path.exists():
-        return None
-    with closing(connect_readonly(path)) as db:
-        try:
-            row = db.execute(
-                "SELECT attempt, phase, step, steps, rate, seconds_left, seconds, heartbeat, milestones, note "
-                "FROM progress"
-            ).fetchone()
-        except sqlite3.OperationalError:  # the worker is just making it
-            return None
+    columns = "attempt, phase, step, steps, rate, seconds_left, seconds, heartbeat, milestones, note"
+    row = None
+    with _reading(path) as db:
+        row = db.execute(f"SELECT {columns} FROM progress").fetchone()
     return Progress(*row) if row else None
 
 
 def read_series(path: Path, after: Mapping[str, int] | None = None) -> dict[str, Series]:
     """Return every metric by name, each only behind the step that `after` gives for it."""
-    if not path.exists():
-        return {}
     found: dict[str, Series] = {}
-    with closing(connect_readonly(path)) as db:
-        try:
-            groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
-            for group, names in groups:
-                first = min((after or {}).get(name, -1) for name in names)
-                rows = db.execute(
-                    'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
-                ).fetchall()
-                found |= _merged(found, _unpacked(names, rows))
-        except sqlite3.OperationalError:  # the worker is just making it
-            return {}
+    with _reading(path) as db:
+        groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
+        for group, names in groups:
+            first = min((after or {}).get(name, -1) for name in names)
+            rows = db.execute(
+                'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
+            ).fetchall()
+            found |= _merged(found, _unpacked(names, rows))
     return found
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a job's database for reading; while its worker is just making it, nothing is read from it."""
+    try:
+        with closing(connect_readonly(path)) as db:
+            yield db
+    except sqlite3.OperationalError:
+        return
+    except sqlite3.DatabaseError as error:
+        raise DamagedDatabase(f"The readings in {path} are damaged. The job goes on without them.") from error
 
 
 def _unpacked(names: list[str], rows: list[sqlite3.Row]) -> dict[str, Series]:

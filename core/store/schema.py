@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from core.errors import StoreError
+from core.errors import DamagedDatabase, StoreError
 from core.paths import Workspace
 from core.store import backup
-from core.store.connection import connect, transaction, translated_errors
+from core.store.connection import BUSY_TIMEOUT_S, connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
@@ -173,10 +173,19 @@ def is_current(db: sqlite3.Connection) -> bool:
 
 
 def find_damage(path: Path) -> str | None:
-    """Return what SQLite's quick check says, or None for a sound database."""
+    """Return what SQLite's quick check says, or None for a sound database.
+
+    Opened for writing, since what a killed program left half-written is rolled back first.
+
+    Raises:
+        StoreError: The database is busy or can't be opened, which says nothing about its soundness.
+    """
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with (
+            translated_errors(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)) as db,
+        ):
             verdict: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        return str(error)
+    except DamagedDatabase as error:
+        return str(error.__cause__)
     return None if verdict == "ok" else verdict

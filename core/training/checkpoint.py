@@ -4,7 +4,6 @@ They hold pickles (optimizer and random states) and are only ever read from the 
 """
 
 import json
-import logging
 import random
 import re
 import shutil
@@ -22,7 +21,6 @@ from core.model.adapter import load_weights, save_weights
 
 KEPT = 2
 _NAME = re.compile(r"^step-\d{8}(-final)?$")
-log = logging.getLogger("atelier")
 
 
 @dataclass
@@ -79,18 +77,17 @@ def _forget_old(folder: Path, keep: set[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def find_newest(folder: Path) -> Path | None:
-    """Return the newest checkpoint of which every byte is as written; the log names those that are not."""
+def find_newest(folder: Path) -> tuple[Path | None, list[str]]:
+    """Return the newest checkpoint of which every byte is as written, and why newer ones were skipped."""
     durable.sweep_staging(folder)
-    candidates = (
-        sorted((path for path in folder.iterdir() if _NAME.match(path.name)), reverse=True) if folder.is_dir() else []
-    )
-    for path in candidates:
+    skipped: list[str] = []
+    candidates = folder.iterdir() if folder.is_dir() else iter(())
+    for path in sorted((path for path in candidates if _NAME.match(path.name)), reverse=True):
         damage = durable.find_damage(path)
         if damage is None:
-            return path
-        log.warning("The checkpoint %s is skipped: %s.", path.name, damage)
-    return None
+            return path, skipped
+        skipped.append(f"the checkpoint {path.name} is skipped: {damage}")
+    return None, skipped
 
 
 def read_state(path: Path) -> TrainingState:

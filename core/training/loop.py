@@ -44,9 +44,7 @@ class Outcome:
     """How training ended; `stopped` is the request that ended it early, or None when it is done."""
 
     state: TrainingState
-    eval_loss: float | None
     stopped: str | None
-    last_loss: float
 
 
 def make_optimizer(
@@ -125,8 +123,6 @@ class Training:
         self.state = TrainingState(identity=identity)
         self.not_finite = 0
         self.splits = 1  # doubled when the GPU's memory did not suffice
-        self.last_eval: float | None = None
-        self.last_loss = math.nan
 
     def resume(self, path: Path) -> None:
         self.state = checkpoint.restore(path, self.model, self.optimizer, self.state.identity, self.scaler)
@@ -179,7 +175,7 @@ class Training:
                 self._save()
                 last_save = now
             if request is not None:
-                return Outcome(self.state, self.last_eval, request, self.last_loss)
+                return Outcome(self.state, request)
         if (
             not self.state.finished
             and self.config.early_stopping_patience
@@ -189,7 +185,7 @@ class Training:
         if not self.state.finished:
             self.state.finished = True
             self._save()  # what follows, evaluation above all, may be interrupted too
-        return Outcome(self.state, self.last_eval, None, self.last_loss)
+        return Outcome(self.state, None)
 
     # One step
 
@@ -252,20 +248,17 @@ class Training:
         else:
             self.not_finite += 1
         self.optimizer.zero_grad(set_to_none=True)
-        self.last_loss = loss
         values = {"train/loss": loss, "train/learning_rate": rate, "train/grad_norm": norm}
         return values, sum(len(example.ids) for batch in chosen for example in batch)
 
     # Watching
 
     def _evaluate(self) -> None:
-        self.last_eval = measure_eval_loss(self.engine, self.model, self.validation)
-        self.outside.log_metrics(self.state.step, {"eval/loss": self.last_eval})
+        loss = measure_eval_loss(self.engine, self.model, self.validation)
+        self.outside.log_metrics(self.state.step, {"eval/loss": loss})
         best = self.state.best_eval_loss
-        if math.isfinite(self.last_eval) and (
-            best is None or self.last_eval < best - self.config.early_stopping_min_delta
-        ):
-            self.state.best_eval_loss, self.state.best_step = self.last_eval, self.state.step
+        if math.isfinite(loss) and (best is None or loss < best - self.config.early_stopping_min_delta):
+            self.state.best_eval_loss, self.state.best_step = loss, self.state.step
             self.state.evals_without_better = 0
             if self.config.early_stopping_patience:
                 self._save()
@@ -279,7 +272,6 @@ class Training:
     def _return_to_best(self) -> None:
         path = self.outside.checkpoints / f"step-{self.state.best_step:08d}"
         load_weights(self.model, path / "adapter.safetensors")
-        self.last_eval = self.state.best_eval_loss
         log.info("The weights of step %s, with the best eval loss, are kept.", self.state.best_step)
 
     # Saving

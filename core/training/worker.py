@@ -1,8 +1,10 @@
 """Works off one training job: base, data, training, evaluation, verdict, adapter. Started by a runner."""
 
 import gc
+import json
 import logging
 import os
+import shutil
 import sqlite3
 import sys
 import time
@@ -32,7 +34,8 @@ from core.model.loading import LoadedBase, load_base
 from core.process import frame
 from core.process.frame import Stopped, Work
 from core.registry.cards import write_card
-from core.store import adapters, evaluations, measurements
+from core.registry.reconcile import CARD_FILE, JOB_FILE
+from core.store import adapters, evaluations, jobs, measurements
 from core.store.measurements import Measurement
 from core.training import checkpoint, engine_choice, estimate
 from core.training.configuration import TrainingConfig, write_yaml
@@ -251,7 +254,10 @@ def _run_training(work: Work, spec: TrainSpec, prepared: Prepared, model: PeftMo
         prepared.loaded.device,
         half_precision=prepared.loaded.precision == "fp16",
     )
-    newest = checkpoint.find_newest(work.folder.checkpoints)
+    newest, skipped = checkpoint.find_newest(work.folder.checkpoints)
+    for reason in skipped:
+        log.warning("%s", reason)
+        jobs.note(work.db, work.job.id, reason)
     if newest is not None:
         training.resume(newest)
         log.info("Going on from step %s.", training.state.step)
@@ -303,7 +309,6 @@ def _finish(
         verdict |= {"base_evaluation": base_row.id, "tuned_evaluation": tuned.row.id}
         log.info("%s", verdict["sentence"])
     card = _card(work, spec, prepared, outcome, before, after, verdict)
-    card["weights_sha"] = _write_adapter(work, spec, prepared, model, card)
     result = {
         "adapter": work.job.id,
         "steps": outcome.state.step,
@@ -312,7 +317,6 @@ def _finish(
         "tokens_per_second": round(outcome.state.tokens / max(1e-9, outcome.state.seconds), 1),
         "eval_loss_before": before,
         "eval_loss_after": after,
-        "last_loss": outcome.last_loss,
         "verdict": verdict,
         "precision": prepared.loaded.precision,
         "peak_memory_bytes": _peak_memory(prepared),
@@ -322,6 +326,7 @@ def _finish(
         "validation_examples": len(prepared.validation),
         "job_seconds": round(time.monotonic() - work.began, 3),
     }
+    _write_adapter(work, spec, model, card, result)
 
     def write(db: sqlite3.Connection) -> None:
         _store(db, scored)
@@ -334,17 +339,7 @@ def _finish(
                 benchmark=spec.benchmark_name,
                 content=verdict,
             )
-        adapters.insert(
-            db,
-            adapter=work.job.id,
-            name=work.job.name,
-            job=work.job.id,
-            base=spec.base,
-            base_fingerprint=prepared.loaded.fingerprint,
-            dataset=spec.dataset,
-            weights_sha=card["weights_sha"],
-            card=card,
-        )
+        adapters.insert(db, work.job.id, card)
         if work.job.attempt == 1:  # a resumed job's time says little about the next one
             measurements.insert(
                 db,
@@ -423,22 +418,19 @@ def _card(
     }
 
 
-def _write_adapter(work: Work, spec: TrainSpec, prepared: Prepared, model: PeftModel, card: dict[str, Any]) -> str:
-    """Write the adapter's folder, complete or not at all, and return the hash of its weights."""
-    import json
-    import shutil
-
+def _write_adapter(work: Work, spec: TrainSpec, model: PeftModel, card: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write the adapter's folder, complete or not at all; the hash of the weights goes into the card."""
     final = work.workspace.adapters / work.job.id
     if final.exists():  # an earlier attempt wrote it and died before its transaction
         shutil.rmtree(final)
     with durable.new_folder(final) as staging:
         save_adapter(model, staging, card["base_source"])
-        weights_sha = durable.hash_file(staging / "adapter_model.safetensors")
-        card["weights_sha"] = weights_sha
+        card["weights_sha"] = durable.hash_file(staging / "adapter_model.safetensors")
+        told = {"spec": work.job.spec, "result": result}
         (staging / "README.md").write_text(write_card(card), encoding="utf-8")
-        (staging / "card.json").write_text(json.dumps(card, indent=2), encoding="utf-8")
+        (staging / CARD_FILE).write_text(json.dumps(card, indent=2), encoding="utf-8")
+        (staging / JOB_FILE).write_text(json.dumps(told, indent=2), encoding="utf-8")
         (staging / "training_config.yaml").write_text(write_yaml(spec.config, spec.base), encoding="utf-8")
-    return weights_sha
 
 
 if __name__ == "__main__":
