@@ -35,7 +35,7 @@ class Draw(_Strict):
     """Where a task's value comes from: a list of the pack, a range, or the choices given here."""
 
     source: Annotated[str | None, Field(alias="from", description="A list under `names`.")] = None
-    choices: list[Any] | None = None
+    choices: Annotated[list[Any] | None, Field(min_length=1)] = None
     range: tuple[float, float] | None = None
     step: Annotated[float, Field(gt=0)] = 1
 
@@ -63,7 +63,7 @@ class Task(_Strict):
 
 
 class Generator(_Strict):
-    names: dict[str, list[str]] = {}
+    names: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     tasks: Annotated[list[Task], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -197,5 +197,9 @@ def expand(ids: list[str], workspace: Workspace | None = None) -> list[Industry]
     for industry_id in ids:
         pack = find(industry_id, workspace)
         for member in [find(name, workspace) for name in pack.members] or [pack]:
+            if member.members:
+                raise CatalogError(
+                    f"The pack {pack.id!r} has the combination {member.id!r} as a member. Name its members instead."
+                )
             found.setdefault(member.id, member)
     return list(found.values())

@@ -174,7 +174,7 @@ def items_of_rows(rows: list[Example], held: list[Example]) -> list[Item]:
                 type="numeric",
                 prompt=row.prompt,
                 tolerance=0.01,
-                answer=numbers_in(row.response)[0].value,
+                answer=_value_of(row.response),
                 reference=row.response,
             )
             for index, row in enumerate(held, 1)
@@ -183,6 +183,11 @@ def items_of_rows(rows: list[Example], held: list[Example]) -> list[Item]:
         Item(id=f"row-{index}", component="answers", type="text", prompt=row.prompt, answer=row.response)
         for index, row in enumerate(held, 1)
     ]
+
+
+def _value_of(text: str) -> float:
+    number = numbers_in(text)[0]
+    return number.value * number.scale
 
 
 def _is_number(text: str) -> bool:

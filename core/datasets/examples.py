@@ -14,7 +14,7 @@ class Example:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, Any]:
-        return {"prompt": self.prompt, "response": self.response, "origin": self.origin} | self.extra
+        return self.extra | {"prompt": self.prompt, "response": self.response, "origin": self.origin}
 
 
 def join_instruction(instruction: str, given: str) -> str:

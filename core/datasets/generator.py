@@ -19,7 +19,7 @@ from core.catalog.industries import Draw, Generator, Industry, Task
 from core.datasets.examples import Example, join_instruction
 from core.errors import CatalogError
 
-TRIES_PER_EXAMPLE = 60
+TRIES_PER_EXAMPLE = 1000
 
 
 def show_number(value: Any, places: int | None = None) -> str:
@@ -27,14 +27,13 @@ def show_number(value: Any, places: int | None = None) -> str:
     number = float(value)
     if places is not None:
         return f"{round_half_up(number, places):,.{places}f}"
-    text = f"{round_half_up(number, 6):,.6f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    return f"{round_half_up(number, 6):,.6f}".rstrip("0").rstrip(".")
 
 
 def round_half_up(value: float, places: int) -> float:
     """Round as people do on paper; the small addition undoes binary fractions such as 2.675."""
     scale = 10.0**places
-    return math.copysign(math.floor(abs(value) * scale + 0.5 + 1e-9), value) / scale
+    return math.copysign(math.floor(abs(value) * scale + 0.5 + 1e-9), value) / scale + 0.0  # never -0
 
 
 def _environment() -> SandboxedEnvironment:
@@ -102,7 +101,7 @@ class _CompiledTask:
             example = Example(
                 join_instruction(asked, given), answer, origin, {"task": self.task.id, "component": self.task.component}
             )
-        except (TemplateError, ArithmeticError, ValueError, TypeError) as error:
+        except (TemplateError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise CatalogError(f"Task {self.task.id!r} failed for {values}: {error}.") from error
         return Made(example, self.task, value)
 
@@ -120,7 +119,7 @@ class _CompiledTask:
 
 
 def _render(template: Template, values: dict[str, Any]) -> str:
-    return " ".join(template.render(**values).split(" ")).strip()
+    return template.render(**values).strip()
 
 
 @lru_cache(maxsize=32)

@@ -10,6 +10,7 @@ from core.errors import DataError
 
 MOST_BYTES_PER_ROW = 4_000_000
 LAYOUTS = (("prompt", "response"), ("instruction", "output"))
+OWN_FIELDS = ("prompt", "response", "input", "origin")
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -97,7 +98,7 @@ def _to_example(row: dict[str, Any], path: Path, number: int) -> Example:
             f"{path}, line {number} has the fields {have}. It needs prompt and response, or instruction, input "
             "and output."
         )
-    given = row.get("input", "") if ask == "instruction" else ""
+    given = "" if row.get("input") is None else row["input"]
     for name, value in ((ask, row[ask]), (reply, row[reply]), ("input", given)):
         if not isinstance(value, str):
             raise DataError(f"{path}, line {number}: {name} is {_kind(value)}, not text.")
@@ -105,5 +106,5 @@ def _to_example(row: dict[str, Any], path: Path, number: int) -> Example:
         raise DataError(f"{path}, line {number}: {ask} is empty.")
     if not row[reply].strip():
         raise DataError(f"{path}, line {number}: {reply} is empty, so there is nothing to learn from.")
-    extra = {key: value for key, value in row.items() if key not in (ask, reply, "input", "origin")}
+    extra = {key: value for key, value in row.items() if key not in (ask, reply, *OWN_FIELDS)}
     return Example(join_instruction(row[ask], given), row[reply].strip(), str(row.get("origin", path.name)), extra)

@@ -72,7 +72,7 @@ def load(workspace: Workspace, sha: str) -> list[Example]:
     if damage:
         raise DataError(f"The dataset {sha[:12]} can't be used: {damage}.")
     examples = []
-    for line in (folder / ROWS_FILE).read_text(encoding="utf-8").splitlines():
+    for line in (folder / ROWS_FILE).read_bytes().split(b"\n")[:-1]:  # a text may hold other kinds of line ends
         row = json.loads(line)
         prompt, response, origin = row.pop("prompt"), row.pop("response"), row.pop("origin")
         examples.append(Example(prompt, response, origin, row))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.catalog.industries import Industry, describe_error
+from core.datasets.reading import read_rows
 from core.durable import hash_text
 from core.errors import DataError
 
@@ -48,7 +49,9 @@ class Item(BaseModel):
             raise ValueError("two choices are the same")
         if self.type == "facts" and not (self.facts and all(self.facts)):
             raise ValueError("a facts item needs `facts`, each a list of phrasings")
-        if self.type in ("label", "text") and not isinstance(self.answer, str):
+        if not all(phrase.strip() for variants in self.facts for phrase in variants):
+            raise ValueError("a phrasing in `facts` is empty, so every answer would have it")
+        if self.type in ("label", "text") and not (isinstance(self.answer, str) and self.answer.strip()):
             raise ValueError(f"a {self.type} item needs text as `answer`")
         return self
 
@@ -81,19 +84,11 @@ def read_items(path: Path) -> list[Item]:
     """
     items: list[Item] = []
     seen: set[str] = set()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The benchmark {path} can't be read: {error}.") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, row in read_rows(path):
         try:
-            item = Item(**json.loads(line))
+            item = Item.model_validate(row)
         except ValidationError as error:
             raise DataError(f"{path}, line {number}, {describe_error(error)}") from error
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path}, line {number} is no JSON object: {error}.") from error
         if item.id in seen:
             raise DataError(f"{path}, line {number}: the id {item.id!r} occurs twice.")
         seen.add(item.id)
@@ -105,10 +100,12 @@ def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], t
     """Return a benchmark named by its content: the same items and weights give the same hash.
 
     Raises:
-        DataError: An item belongs to a component without a weight, or there is no item.
+        DataError: An item belongs to a component without a weight, two have the same id, or there is no item.
     """
     if not items:
         raise DataError(f"The benchmark {name!r} has no items.")
+    if len({item.id for item in items}) < len(items):
+        raise DataError(f"The benchmark {name!r} has two items with the same id.")
     strangers = sorted({item.component for item in items} - set(weights))
     if strangers:
         raise DataError(f"The benchmark {name!r} has items of {', '.join(strangers)}, for which there is no weight.")
@@ -142,7 +139,10 @@ def of_industries(packs: list[Industry]) -> Benchmark:
     titles: dict[str, str] = {}
     for pack in packs:
         single = of_industry(pack)
-        items += [item.model_copy(update={"component": f"{pack.id}.{item.component}"}) for item in single.items]
+        items += [
+            item.model_copy(update={"id": f"{pack.id}.{item.id}", "component": f"{pack.id}.{item.component}"})
+            for item in single.items
+        ]
         weights |= {f"{pack.id}.{name}": weight / len(packs) for name, weight in single.weights.items()}
         titles |= {f"{pack.id}.{name}": f"{pack.title}: {title}" for name, title in single.titles.items()}
     return make_benchmark("+".join(pack.id for pack in packs), items, weights, titles)

@@ -148,7 +148,7 @@ def compare(paired: Paired, names: tuple[str, str] = ("the base model", "the tun
     """Return the verdict over two models' scores.
 
     Raises:
-        MetricError: The scores are not of the same items, or there are none.
+        MetricError: The scores are not of the same items, there are none, or one is no number.
     """
     if paired.base.shape != paired.tuned.shape or paired.base.shape != (len(paired.components),):
         raise MetricError(
@@ -157,6 +157,8 @@ def compare(paired: Paired, names: tuple[str, str] = ("the base model", "the tun
         )
     if paired.base.size == 0:
         raise MetricError("There are no items to compare on.")
+    if not (np.isfinite(paired.base).all() and np.isfinite(paired.tuned).all()):
+        raise MetricError("A score is not a finite number; grade the answers again.")
     share = paired.item_weights()
     weighted = (paired.tuned - paired.base) * share
     difference = float(weighted.sum())
@@ -223,7 +225,7 @@ def _sentence(
 ) -> str:
     """Say it so that a manager understands: who, how much, how sure, on how many items."""
     first, second = names
-    between = f"95% interval {100 * low:+.0f} to {100 * high:+.0f} points"
+    between = f"95% interval {100 * low:+z.0f} to {100 * high:+z.0f} points"
     facts = f"{tuned:.0%} where {first} scores {base:.0%}, on {items} held-out items"
     points = abs(100 * (tuned - base))
     luck = f"If the two were equal, luck would give such a gap {_odds(p_value)}."
@@ -238,6 +240,8 @@ def _sentence(
 
 
 def _odds(p_value: float) -> str:
+    if p_value > 0.995:
+        return "every time"
     if p_value < 0.001:
         return "less than once in 1,000 times"
     if p_value < 0.0015:

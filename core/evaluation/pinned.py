@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core import durable
 from core.errors import DataError
-from core.evaluation.benchmarks import Benchmark, Item
+from core.evaluation.benchmarks import Benchmark, Item, make_benchmark
 from core.paths import Workspace
 
 
@@ -38,6 +38,10 @@ def read_pinned(workspace: Workspace, sha: str) -> Benchmark:
     path = benchmark_file(workspace, sha)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return Benchmark(raw["name"], tuple(Item(**item) for item in raw["items"]), raw["weights"], raw["titles"], sha)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        items = [Item.model_validate(item) for item in raw["items"]]
+        benchmark = make_benchmark(raw["name"], items, raw["weights"], raw["titles"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         raise DataError(f"The benchmark {path} is missing or damaged: {error}. Start the job anew.") from error
+    if benchmark.sha != sha:
+        raise DataError(f"The benchmark {path} was changed since it was pinned. Start the job anew.")
+    return benchmark
