@@ -143,8 +143,8 @@ class ChatFormat:
 @lru_cache(maxsize=8)
 def _read(folder: Path, stamp: int) -> ChatFormat:
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the Rust side raises bare Exception
+        tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
+    except (OSError, ValueError) as error:
         raise BaseModelError(f"The tokenizer in {folder} can't be read: {error}. Download the model again.") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,5 +1,7 @@
 """The adapter: LoRA layers put into a base by PEFT, and their weights out of it again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def add_adapter(model: Any, config: TrainingConfig) -> PeftModel:
     )
     torch.manual_seed(config.seed)
     try:
-        return get_peft_model(model, lora)
+        made = get_peft_model(model, lora)
     except ValueError as error:
         names = sorted(
             {name.rpartition(".")[2] for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}
@@ -39,6 +41,31 @@ def add_adapter(model: Any, config: TrainingConfig) -> PeftModel:
             f"target_modules {targets} do not fit this base, whose layers are {', '.join(names)}. Choose among "
             "them, or all-linear."
         ) from error
+    made.base_biases = {
+        name: weight.detach().clone()
+        for name, weight in made.named_parameters()
+        if weight.requires_grad and "lora_" not in name
+    }
+    return made
+
+
+@contextmanager
+def base_alone(model: PeftModel) -> Iterator[None]:
+    """Switch the adapter off within a block, biases that are trained with it included; PEFT leaves those on."""
+    biases = {name: weight for name, weight in model.named_parameters() if name in model.base_biases}
+    trained = {name: weight.detach().clone() for name, weight in biases.items()}
+    with model.disable_adapter():
+        _put(biases, model.base_biases)
+        try:
+            yield
+        finally:
+            _put(biases, trained)
+
+
+@torch.no_grad()
+def _put(weights: dict[str, torch.nn.Parameter], values: dict[str, torch.Tensor]) -> None:
+    for name, weight in weights.items():
+        weight.copy_(values[name])
 
 
 def trainable(model: PeftModel) -> list[torch.nn.Parameter]:
@@ -59,10 +86,10 @@ def load_weights(model: PeftModel, path: Path) -> None:
     Raises:
         CheckpointError: The file's layers are not those of the adapter.
     """
-    outcome = set_peft_model_state_dict(model, load_file(path))
-    missing = [name for name in getattr(outcome, "missing_keys", []) if "lora_" in name]
-    if missing or getattr(outcome, "unexpected_keys", []):
+    weights, own = load_file(path), read_weights(model)
+    if {name: tensor.shape for name, tensor in weights.items()} != {name: tensor.shape for name, tensor in own.items()}:
         raise CheckpointError(f"{path} holds another adapter: its layers do not fit. Start the job anew.")
+    set_peft_model_state_dict(model, weights)
 
 
 def save_adapter(model: PeftModel, folder: Path, base_name: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 from core.catalog import bases
@@ -79,11 +80,15 @@ def load_base(folder: Path, *, precision: str = "auto", quantization: str = "non
         spread = torch.cuda.device_count() > 1 and shape.parameters * 2 > 0.8 * torch.cuda.mem_get_info(0)[0]
         options["device_map"] = "auto" if spread else {"": 0}
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        model, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise BaseModelError(f"The base model in {folder} can't be loaded: {error}") from error
+    missing = sorted(told["missing_keys"])
+    if missing:  # transformers would fill them with random numbers
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise BaseModelError(f"The base model in {folder} lacks {missing[0]}{others}. Download the model again.")
     model.eval()
     model.requires_grad_(False)
     model.config.use_cache = False

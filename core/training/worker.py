@@ -28,7 +28,7 @@ from core.evaluation.pinned import read_pinned
 from core.evaluation.results import Scored, compare_scored
 from core.hardware.readings import read_host, read_machine
 from core.model import download, packed
-from core.model.adapter import add_adapter, save_adapter, trainable
+from core.model.adapter import add_adapter, base_alone, save_adapter, trainable
 from core.model.engines import Engine, make_engine
 from core.model.loading import LoadedBase, load_base
 from core.process import frame
@@ -111,13 +111,11 @@ def train(work: Work) -> None:
     )
     engine = engine_choice.make(choice, model, prepared.loaded)
     log.info("Engine: %s; %s steps.", engine.name, prepared.plan.steps)
-    before = None
-    if spec.config.bias != "none" and prepared.validation:  # trained biases can't be switched off afterwards
-        before = measure_eval_loss(engine, model, prepared.validation)
     _probe_memory(prepared, engine, model)
     outcome = _run_training(work, spec, prepared, model, engine)
-    if before is None and prepared.validation:
-        with model.disable_adapter():
+    before = None
+    if prepared.validation:
+        with base_alone(model):
             before = measure_eval_loss(engine, model, prepared.validation)
     after = measure_eval_loss(engine, model, prepared.validation) if prepared.validation else None
     _finish(work, spec, prepared, model, outcome, before, after)
@@ -297,7 +295,7 @@ def _finish(
         tuned = _evaluate(work, prepared, model, work.job.id, spec)
         reused = evaluating.find_base_evaluation(work.db, prepared.loaded, prepared.benchmark, spec.config.quantization)
         if reused is None:
-            with model.disable_adapter():
+            with base_alone(model):
                 base = _evaluate(work, prepared, model, "", spec)
             base_row, base_items = base.row, list(base.items)
             scored = [base, tuned]
