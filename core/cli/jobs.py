@@ -175,4 +175,4 @@ def priority(
 ) -> None:
     """Change a waiting job's place in the queue."""
     queue.check_priority(value)
-    _act(job_id, lambda db, job: jobs.set_priority(db, job, value), as_json)
+    _act(job_id, lambda db, job: queue.set_priority(db, job, value), as_json)

@@ -144,7 +144,8 @@ def run() -> None:
     wants_json = "--json" in sys.argv
     try:
         _refuse_broken_text(sys.argv[1:])
-        code = app(prog_name="atelier", standalone_mode=False) or 0
+        command = typer.main.get_command(app)  # calling the app itself would put typer's hook in the place of ours
+        code = command(prog_name="atelier", standalone_mode=False) or 0
         sys.stdout.flush()
     except AppError as error:
         _fail(str(error), error.exit_code, wants_json)

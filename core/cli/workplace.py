@@ -13,10 +13,10 @@ def open_workspace() -> Workspace:
         StoreError: The database is damaged, busy, or of a later version.
     """
     workspace = Workspace.chosen()
+    if workspace.root.exists() and not workspace.root.is_dir():
+        raise BadInput(f"The workspace {workspace.root} is a file. Set ATELIER_HOME to a folder.")
     try:
         schema.prepare(workspace)
-    except FileExistsError:
-        raise BadInput(f"The workspace {workspace.root} is a file. Set ATELIER_HOME to a folder.") from None
     except OSError as error:
         raise BadInput(
             f"The workspace {workspace.root} can't be written: {error.strerror}. Set ATELIER_HOME to a folder of yours."

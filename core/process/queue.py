@@ -115,6 +115,14 @@ def resume(db: sqlite3.Connection, job: Job) -> Job:
     return jobs.move(db, job, "queued", note="resumed by you", request=None)
 
 
+def set_priority(db: sqlite3.Connection, job: Job, priority: str) -> Job:
+    """Change a job's place in the queue; one of high priority may make a lower one give up its device."""
+    check_priority(priority)
+    if job.state in ENDED:
+        raise JobStateError(f"Job #{job.number} has ended already: {job.state}.")
+    return jobs.set_priority(db, job, priority)
+
+
 def retry(db: sqlite3.Connection, job: Job) -> Job:
     """Queue a new job with the same specification; the old one stays as it ended."""
     if job.state not in ENDED:
