@@ -46,7 +46,7 @@ ITEMS: list[dict[str, Any]] = [
         "id": "one",
         "component": "calculation",
         "type": "numeric",
-        "prompt": "What is 20 of 80 in percent?",
+        "prompt": "Of 80 toys 20 were sold. How many percent?",
         "answer": 25,
     },
     {

@@ -77,7 +77,7 @@ def test_a_requirement_throws_draws_away() -> None:
 
 
 def test_a_requirement_that_nothing_meets_is_refused_with_its_task() -> None:
-    with pytest.raises(CatalogError, match="task .margin. did not meet"):
+    with pytest.raises(CatalogError, match=r"task .margin. did not meet"):
         make_examples(make_pack(raw_task(require="profit > 5000")), 1, seed=1)
 
 
