@@ -8,8 +8,8 @@ from sqlite_utils import Database, Migrations
 
 from core.errors import DamagedDatabase, StoreError
 from core.paths import Workspace
-from core.store import backup
-from core.store.connection import BUSY_TIMEOUT_S, connect, transaction, translated_errors
+from core.store import backup, connection
+from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
@@ -180,10 +180,11 @@ def find_damage(path: Path) -> str | None:
     Raises:
         StoreError: The database is busy or can't be opened, which says nothing about its soundness.
     """
+    wait_s = connection.BUSY_TIMEOUT_S
     try:
         with (
             translated_errors(path),
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)) as db,
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=wait_s)) as db,
         ):
             verdict: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     except DamagedDatabase as error:
