@@ -9,15 +9,18 @@ import math
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from core.errors import DamagedDatabase
 from core.store.connection import connect, connect_readonly, transaction, translated_errors
+
+T = TypeVar("T")
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS groups (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
@@ -148,36 +151,42 @@ EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64))
 
 def read_progress(path: Path) -> Progress | None:
     columns = "attempt, phase, step, steps, rate, seconds_left, seconds, heartbeat, milestones, note"
-    row = None
-    with _reading(path) as db:
-        row = db.execute(f"SELECT {columns} FROM progress").fetchone()
+    row = _read(path, lambda db: db.execute(f"SELECT {columns} FROM progress").fetchone(), None)
     return Progress(*row) if row else None
 
 
 def read_series(path: Path, after: Mapping[str, int] | None = None) -> dict[str, Series]:
     """Return every metric by name, each only behind the step that `after` gives for it."""
-    found: dict[str, Series] = {}
-    with _reading(path) as db:
-        groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
-        for group, names in groups:
-            first = min((after or {}).get(name, -1) for name in names)
-            rows = db.execute(
-                'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
-            ).fetchall()
-            found |= _merged(found, _unpacked(names, rows))
-    return found
+    return _read(path, lambda db: _collect(db, after or {}), {})
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a job's database for reading; while its worker is just making it, nothing is read from it."""
+def _read(path: Path, ask: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+    """Ask a job's database; before its worker has made it there is nothing.
+
+    Raises:
+        DamagedDatabase: SQLite can't read it any more.
+    """
+    if not path.exists():
+        return nothing
     try:
         with closing(connect_readonly(path)) as db:
-            yield db
-    except sqlite3.OperationalError:
-        return
+            return ask(db)
+    except sqlite3.OperationalError:  # the worker is just making it
+        return nothing
     except sqlite3.DatabaseError as error:
         raise DamagedDatabase(f"The readings in {path} are damaged. The job goes on without them.") from error
+
+
+def _collect(db: sqlite3.Connection, after: Mapping[str, int]) -> dict[str, Series]:
+    found: dict[str, Series] = {}
+    groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
+    for group, names in groups:
+        first = min(after.get(name, -1) for name in names)
+        rows = db.execute(
+            'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
+        ).fetchall()
+        found |= _merged(found, _unpacked(names, rows))
+    return found
 
 
 def _unpacked(names: list[str], rows: list[sqlite3.Row]) -> dict[str, Series]:
