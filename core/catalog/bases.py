@@ -163,7 +163,7 @@ def _is_complete(folder: Path) -> bool:
     if index.exists():
         try:
             names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
         return all((folder / name).exists() for name in names)
     return (folder / "model.safetensors").exists()
@@ -207,12 +207,7 @@ def check_folder(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise BaseModelError(f"The folder {folder} of the base model is missing. Put it back or choose another base.")
-    config = _read_config(folder)
-    if "auto_map" in config:
-        raise BaseModelError(
-            f"The model in {folder} brings Python code of its own, which Atelier does not run. Choose a base "
-            "that transformers supports by itself."
-        )
+    check_code(folder)
     if not _is_complete(folder):
         if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth")):
             raise BaseModelError(
@@ -225,6 +220,19 @@ def check_folder(folder: Path) -> Path:
     if not (folder / "tokenizer.json").exists():
         raise BaseModelError(f"The folder {folder} has no tokenizer.json. Download the model's tokenizer into it.")
     return folder
+
+
+def check_code(folder: Path) -> None:
+    """Refuse a model that wants to run code of its own.
+
+    Raises:
+        BaseModelError: Its config.json names such code, or can't be read.
+    """
+    if "auto_map" in _read_config(folder):
+        raise BaseModelError(
+            f"The model in {folder} brings Python code of its own, which Atelier does not run. Choose a base "
+            "that transformers supports by itself."
+        )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -263,9 +271,11 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             header = json.loads(stream.read(length))
             if not isinstance(header, dict):
                 raise ValueError("the header is no object")
-    except (OSError, ValueError, RecursionError, struct.error) as error:
+        header.pop("__metadata__", None)
+        if 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0) > path.stat().st_size:
+            raise ValueError("the file is cut off")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, struct.error) as error:
         raise BaseModelError(f"The weights {path} can't be read: {error}. Download the model again.") from error
-    header.pop("__metadata__", None)
     return header, 8 + length
 
 
