@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.errors import CatalogError, NotFound
 from core.paths import DATA_DIR, Workspace
+from core.strict_yaml import Loader
 
 PACKS_DIR = DATA_DIR / "industries"
 CORPORA_DIR = DATA_DIR / "training"
 BENCHMARKS_DIR = DATA_DIR / "benchmarks"
+# For the shipped packs alone: ten times as fast, but a hostile file could end the process.
+_QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Strict(BaseModel):
@@ -135,7 +138,7 @@ def read_pack(path: Path) -> Industry:
         CatalogError: The file can't be read or a field is wrong; the message names file and field.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _QUICK_LOADER if path.parent == PACKS_DIR else Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"The pack {path} can't be read: {error}.") from error
     except yaml.YAMLError as error:

@@ -4,7 +4,6 @@ No torch in here: pages and command read it.
 """
 
 import difflib
-import re
 import reprlib
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from core.errors import ConfigError
+from core.strict_yaml import Dumper, Loader
 
 Preset = Literal["quick", "standard", "thorough"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -227,7 +227,7 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
     try:
-        raw = yaml.load(text, Loader=_Loader)
+        raw = yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -244,31 +244,6 @@ def _load(path: Path) -> dict[str, Any]:
         if not isinstance(name, str):
             raise ConfigError(f"{path} has the key {name!r}, which is no field name.")
     return raw
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without repeated keys (the last would win in silence), and with 2e-4 as the number that people mean."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} stands there twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a text that `_Loader` would take for a number in quotation marks."""
-
-
-for _end in (_Loader, _Dumper):
-    _end.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-    )
 
 
 def _from_nested(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], str | None]:
@@ -323,7 +298,7 @@ def write_yaml(config: TrainingConfig, base: str | None = None) -> str:
     """Return a file that `read_yaml` reads back to the same configuration."""
     values = config.model_dump(mode="json")
     head = {"base": base} if base else {}
-    return yaml.dump({**head, **values}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump({**head, **values}, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -341,9 +316,9 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         if name not in TrainingConfig.model_fields:
             raise ConfigError(f"--set {pair!r}: {name!r} is no field of a training configuration.{_nearest(name)}")
         try:
-            values[name] = yaml.load(text, Loader=_Loader)
+            values[name] = yaml.load(text, Loader=Loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError(f"--set {pair!r}: {text!r} can't be read as a value.") from error
+            raise ConfigError(f"--set {name}={_shown(text)} can't be read as a value.") from error
     return values
 
 

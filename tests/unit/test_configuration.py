@@ -411,8 +411,10 @@ def test_the_later_of_two_settings_counts() -> None:
 def test_a_wrong_setting_is_refused_with_itself(pair: str, told: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         parse_settings([pair])
-    assert repr(pair) in str(refusal.value)
+    assert "--set" in str(refusal.value)
+    assert pair.partition("=")[0] in str(refusal.value)
     assert told in str(refusal.value)
+    assert len(str(refusal.value)) < 300
 
 
 # Differences

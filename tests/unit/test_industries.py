@@ -94,6 +94,7 @@ def test_a_wrong_pack_is_refused_with_file_and_field(tmp_path: Path, changes: di
         (b"- a\n- b\n", "holds no fields"),
         (b"id: toys\ntitle: [\n", "line 3 is not valid YAML"),
         (b"id: \xff\n", "can't be read"),
+        (b"id: toys\nid: games\n", "line 2 is not valid YAML: 'id' stands there twice"),
         (b"id: 2024-13-45\n", "can't be read"),
         (b"id: " + b"[" * 2000, "can't be read"),
         (b"5: 3\n", "not text"),
