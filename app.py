@@ -4,9 +4,8 @@ import streamlit as st
 
 from pages.widgets import errors, frame
 
-st.set_page_config(page_title="Atelier", page_icon=":material/handyman:", layout="wide")
-frame.show()
-
+# The icon is a file of ours: a Material icon in its place would be fetched from the internet.
+st.set_page_config(page_icon="pages/widgets/logo_small.svg", layout="wide", initial_sidebar_state=220)
 page = st.navigation(
     {
         "": [st.Page("pages/start/home.py", title="Home", icon=":material/home:", default=True)],
@@ -16,5 +15,7 @@ page = st.navigation(
         ],
     }
 )
+st.set_page_config(page_title=f"{page.title} · Atelier")
+frame.show()
 with errors.shown():
     page.run()

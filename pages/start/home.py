@@ -1,26 +1,30 @@
-"""Home: the machine, what runs, what is best, and the first run at one press."""
+"""Home: what runs, the last jobs, what is best, the machine, and the first run at one press."""
+
+from pathlib import Path
 
 import streamlit as st
 
 from core.catalog import industries
+from core.paths import Workspace
 from core.store import evaluations, jobs
+from core.store.evaluations import VerdictRow
 from core.store.jobs import Job
 from core.store.states import ALIVE
 from core.training import submission
-from core.wording import clip, show_duration
-from pages.widgets import errors, job_state, machine, session
+from core.wording import clip, show_duration, show_points
+from pages.widgets import errors, job_state, machine, packs, session
 from pages.widgets.text import plain
 
 FIRST_INDUSTRY = "finance"
 RECENT = 5
+NAME_LENGTH = 80
+REASON_LENGTH = 120
 
 workspace = session.workspace()
 with session.store() as db:
     recent = jobs.recent(db, RECENT)
     alive = jobs.in_states(db, ALIVE)
     best = evaluations.best_by_benchmark(db)
-
-st.title("Atelier")
 
 
 def start_first_run() -> None:
@@ -38,44 +42,58 @@ def start_first_run() -> None:
         preset="standard",
         form_token=token,
     )
-    st.session_state["go_to_job"] = job.id
+    open_job(job.id)
+
+
+def open_job(job_id: str) -> None:
+    st.session_state["shown_job"] = job_id
+    st.switch_page("pages/train/jobs.py")
 
 
 @st.cache_data(show_spinner=False, ttl=600)
-def first_run_seconds(jobs_done: int) -> float | None:
-    """Return how long the first run will take; asked again whenever a job has ended."""
+def first_run_seconds(root: str) -> float | None:
+    """Return how long the first run will take on this machine."""
     config = submission.configure("starter", "standard")
-    draft = submission.draft(workspace, "starter", config, submission.compose(workspace, config, [FIRST_INDUSTRY]))
+    place = Workspace(Path(root))
+    draft = submission.draft(place, "starter", config, submission.compose(place, config, [FIRST_INDUSTRY]))
     return draft.estimate.seconds if draft.estimate else None
 
 
 def show_first_run() -> None:
-    pack = industries.find(FIRST_INDUSTRY, workspace)
-    with st.container(border=True):
+    """Draw the offer and the machine; the estimate, which takes a moment, comes when all else is there."""
+    with st.container(border=True), errors.shown():
+        title = industries.find(FIRST_INDUSTRY).title.lower()
         st.markdown("#### See a model get better, and proof of it")
         st.write(
-            f"The bundled starter model is trained on {pack.title.lower()} examples, offline, on this machine. You "
-            "watch it learn, and at the end you see base against trained model on questions that neither has seen."
+            f"The bundled starter model learns from {title} examples, offline, on this machine. You watch it learn. "
+            "At the end a verdict compares it with what it was, on questions that neither has seen."
         )
-        with errors.shown():
-            seconds = first_run_seconds(len(recent))
-            if st.button("Start the first run", type="primary", icon=":material/play_arrow:", disabled=bool(alive)):
-                start_first_run()
-            st.caption(f"Takes about {show_duration(seconds)}." if seconds else "Takes a few minutes.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Start the first run", type="primary", icon=":material/play_arrow:"):
+                with st.spinner("Starting"):
+                    start_first_run()
+            place = st.empty()
+        place.caption("Takes a few minutes.", width="content")
+    st.page_link("pages/train/new_job.py", label="Or train on data and a base of your choice", icon=":material/tune:")
+    st.subheader("This machine", anchor=False)
+    machine.show(workspace)
+    seconds = first_run_seconds(str(workspace.root))
+    if seconds:
+        place.caption(f"Takes about {show_duration(seconds)}.", width="content")
 
 
 def show_job_line(job: Job) -> None:
-    """Draw one job on one line: number and name, state, when, what came out, and the way to it."""
-    name, state, way = st.columns([5, 4, 1.7], vertical_alignment="center")
-    name.markdown(f"**#{job.number}** {plain(job.name)} :small[:gray[{session.show_when(job.created_at)}]]")
-    verdict, after = job.result.get("verdict"), ""
-    if verdict:
-        after = f" :small[{verdict['outcome']}, {100 * verdict['difference']:+.0f} points]"
-    elif job.state in ("blocked", "failed"):
-        after = f" :small[{plain(clip(job.error or job.reason, 80))}]"
-    state.markdown(job_state.badge_text(job) + after)
-    if way.button("Open", key=f"open-{job.id}", width="stretch"):
-        st.session_state["go_to_job"] = job.id
+    """Draw one job: number and name, below them state, when, what came out, and the way to it."""
+    what = job_state.result_text(job)
+    if job.state in ("blocked", "failed"):
+        what = plain(clip(job.error or job.reason, REASON_LENGTH))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch", gap=None):
+            st.markdown(f"**#{job.number}** {plain(clip(job.name, NAME_LENGTH))}")
+            after = f" · {what}" if what else ""
+            st.markdown(f":small[{job_state.badge_text(job)} :gray[{session.show_when(job.created_at)}]{after}]")
+        if st.button("Open", key=f"open-{job.id}", type="tertiary", icon=":material/arrow_forward:"):
+            open_job(job.id)
 
 
 @st.fragment(run_every="1s")
@@ -87,46 +105,45 @@ def show_running() -> None:
         if {job.id for job in now} != {job.id for job in alive}:
             st.rerun()
         for job in now:
-            st.markdown(f"**#{job.number}** {plain(job.name)}")
-            job_state.show_progress(workspace, job)
+            with st.container(border=True):
+                st.markdown(f"**#{job.number}** {plain(clip(job.name, NAME_LENGTH))}")
+                job_state.show_progress(workspace, job)
 
+
+def show_best(rows: list[VerdictRow]) -> None:
+    """Draw for each benchmark the best score that an adapter has proven."""
+    known = packs.titles(workspace)
+    with st.container(horizontal=True):
+        for row in rows:
+            with st.container(border=True, width=250):
+                st.metric(
+                    plain(packs.benchmark_title(row.benchmark, known)),
+                    f"{row.content['tuned_score']:.0%}",
+                    f"{show_points(row.content['difference'])} over its base",
+                )
+
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(gap=None):
+        st.title("Atelier", anchor=False)
+        st.markdown(":gray[Fit a language model to your industry, and prove that it is better.]")
+    if recent and st.button("New job", icon=":material/add:", type="primary"):
+        st.switch_page("pages/train/new_job.py")
 
 if not recent:
     show_first_run()
-    st.subheader("This machine")
-    machine.show(workspace)
 else:
     if alive:
-        st.subheader("Running now")
+        st.subheader("Running now", anchor=False)
         show_running()
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("Recent jobs")
-        with st.container(border=True):
-            for job in recent:
-                show_job_line(job)
-        if st.button("New job", icon=":material/add:", type="primary"):
-            st.switch_page("pages/train/new_job.py")
-    with right:
-        st.subheader("Best so far")
-        if best:
-            for row in best:
-                with st.container(border=True):
-                    names = [
-                        industries.find(name, workspace).title
-                        for name in row.benchmark.split("+")
-                        if name in industries.all_industries(workspace)
-                    ]
-                    st.metric(
-                        ", ".join(names) or plain(row.benchmark),
-                        f"{row.content['tuned_score']:.0%}",
-                        f"{100 * row.content['difference']:+.0f} points over its base",
-                    )
-        else:
-            st.caption("No adapter is proven better than its base yet.")
-        st.subheader("This machine")
-        machine.show(workspace)
-
-if "go_to_job" in st.session_state:
-    st.session_state["shown_job"] = st.session_state.pop("go_to_job")
-    st.switch_page("pages/train/jobs.py")
+    st.subheader("Last jobs", anchor=False)
+    with st.container(border=True):
+        for job in recent:
+            show_job_line(job)
+    st.subheader("Best so far", anchor=False)
+    if best:
+        show_best(best)
+    else:
+        st.caption("No adapter is proven better than its base yet.")
+    st.subheader("This machine", anchor=False)
+    machine.show(workspace)

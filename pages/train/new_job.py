@@ -2,20 +2,20 @@
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from core.catalog import bases, industries
 from core.hardware.readings import read_machine
+from core.paths import Workspace
 from core.store import jobs
-from core.store.states import PRIORITIES
+from core.store.states import ENDED, PRIORITIES
 from core.training import configuration, submission
+from core.training.estimate import Estimate
 from core.training.submission import Draft
 from core.wording import show_bytes, show_duration, show_energy
-from pages.widgets import errors, session, training_form
+from pages.widgets import errors, session, training_form, uploads
 from pages.widgets.text import plain
 
 PRESET_HELP = {
@@ -23,95 +23,142 @@ PRESET_HELP = {
     "standard": "What suits most jobs.",
     "thorough": "A larger adapter, more data, stops when it no longer gets better.",
 }
+INDUSTRIES, OWN_FILE = "Industries", "My own file"
 OWN_FOLDER = "A folder or hub id"
 
 workspace = session.workspace()
-st.title("New job")
 
 
-def fit_of(entry: bases.Entry) -> str:
-    """Return in a few words whether a base fits this machine."""
-    machine = read_machine()
-    if entry.gpu_memory_gb == 0:
-        return "runs on any machine"
-    if not machine.gpus:
-        return f"needs a GPU with {entry.gpu_memory_gb:g} GB"
-    memory = max(machine.gpu_memory_bytes) / 1e9
-    return (
-        "fits this GPU"
-        if memory >= 0.95 * entry.gpu_memory_gb
-        else f"needs {entry.gpu_memory_gb:g} GB, here {memory:.0f} GB"
-    )
+def take_over() -> None:
+    """Fill the form with another job's settings, when the Jobs page asked for that."""
+    asked = st.session_state.pop("settings_of", None)
+    if asked is None:
+        return
+    with session.store() as db:
+        job = jobs.get(db, asked)
+    base, chosen = job.spec["base"], list(job.spec["industries"])
+    known = base in bases.known_bases()
+    st.session_state["taken_settings"] = job.spec["config"]
+    st.session_state["taken_from"] = f"#{job.number} {job.name}"
+    st.session_state["base"] = base if known else OWN_FOLDER
+    st.session_state["own_base"] = "" if known else base
+    st.session_state["source"] = INDUSTRIES if chosen else OWN_FILE
+    st.session_state["preset"] = job.spec["preset"] or "standard"
+    st.session_state["name"] = job.name
+    if chosen:
+        st.session_state["industries"] = chosen
+
+
+def show_taken_over() -> None:
+    if "taken_from" not in st.session_state:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"The settings are those of job {plain(st.session_state['taken_from'])}.", icon=":material/tune:")
+        if st.button("Forget them"):
+            del st.session_state["taken_from"], st.session_state["taken_settings"]
+            st.rerun()
 
 
 def pick_data() -> tuple[list[str], Path | None]:
     """Draw the choice between industries and an own file."""
-    packs = industries.all_industries(workspace)
+    st.session_state.setdefault("source", INDUSTRIES)
     source = st.segmented_control(
-        "Data", ["Industries", "My own file"], default="Industries", label_visibility="collapsed", key="source"
+        "Data", [INDUSTRIES, OWN_FILE], required=True, label_visibility="collapsed", key="source"
     )
-    if source == "My own file":
+    if source == OWN_FILE:
         dropped = st.file_uploader(
             "A JSONL file with prompt and response, or instruction, input and output, in each line",
             type=["jsonl"],
             key="own_file",
         )
-        return [], _kept_upload(dropped.name, dropped.getvalue()) if dropped else None
+        return [], uploads.kept(dropped) if dropped else None
+    packs = industries.all_industries(workspace)
+    st.session_state.setdefault("industries", ["finance"])
     chosen = st.pills(
         "Industries",
         list(packs),
         selection_mode="multi",
-        default=["finance"],
-        format_func=lambda name: packs[name].title,
+        format_func=lambda name: plain(packs[name].title),
         label_visibility="collapsed",
         wrap=True,
         key="industries",
     )
     for name in chosen:
-        st.caption(f"**{packs[name].title}.** {packs[name].summary}")
+        st.caption(f"**{plain(packs[name].title)}.** {plain(packs[name].summary)}")
     return list(chosen), None
 
 
-def _kept_upload(name: str, content: bytes) -> Path:
-    """Keep a dropped file under its own name, so that messages name it, in a folder that this session owns."""
-    folder = Path(st.session_state.setdefault("upload_folder", tempfile.mkdtemp(prefix="atelier-")))
-    target = folder / hashlib.sha256(content).hexdigest()[:16] / Path(name).name
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    return target
+def pick_mix(industry_ids: list[str], generated: int) -> dict[str, float]:
+    """Draw the shares of several industries in what is generated, and return those that differ from 1."""
+    members = industries.expand(industry_ids, workspace) if industry_ids else []
+    if len(members) < 2 or not generated:
+        return {}
+    shares = {}
+    with st.expander("Shares of the industries"):
+        st.caption("Of the generated examples, an industry with 2 gets twice as many as one with 1.")
+        with st.container(horizontal=True):
+            for pack in members:
+                shares[pack.id] = st.number_input(
+                    plain(pack.title), 0.1, 100.0, 1.0, 0.5, format="%g", key=f"mix-{pack.id}", width=150
+                )
+    return {name: share for name, share in shares.items() if share != 1.0}
 
 
 def pick_base() -> str:
     known = bases.known_bases()
+    st.session_state.setdefault("base", next(iter(known)))
     chosen = st.selectbox(
         "Base model",
         [*known, OWN_FOLDER],
-        format_func=lambda name: name if name == OWN_FOLDER else f"{known[name].title} · {fit_of(known[name])}",
+        format_func=lambda name: name if name == OWN_FOLDER else f"{known[name].title} · {fit_of(known[name])[1]}",
+        label_visibility="collapsed",
         key="base",
     )
     if chosen == OWN_FOLDER:
         return st.text_input("Folder or hub id", placeholder="/models/mine or owner/name", key="own_base").strip()
     st.caption(f"{known[chosen].good_for} Licence: {known[chosen].licence}.")
+    fits, fit = fit_of(known[chosen])
+    if not fits:
+        st.warning(
+            f"{known[chosen].title} {fit}. The job may be very slow or run out of memory.", icon=":material/memory:"
+        )
     return str(chosen)
+
+
+def fit_of(entry: bases.Entry) -> tuple[bool, str]:
+    """Return whether a base fits this machine, and in a few words why."""
+    machine = read_machine()
+    if entry.gpu_memory_gb == 0:
+        return True, "runs on any machine"
+    if not machine.gpus:
+        return False, f"needs a GPU with {entry.gpu_memory_gb:g} GB, here is none"
+    memory = max(machine.gpu_memory_bytes) / 1e9
+    if memory >= 0.95 * entry.gpu_memory_gb:
+        return True, "fits this GPU"
+    return False, f"needs a GPU with {entry.gpu_memory_gb:g} GB, here are {memory:.0f} GB"
 
 
 def pick_config(base: str) -> configuration.TrainingConfig:
     """Draw presets, the file, and every knob; the knobs start from the preset and win over it."""
-    preset = st.segmented_control(
-        "How thoroughly",
-        list(configuration.PRESETS),
-        default="standard",
-        format_func=str.capitalize,
-        required=True,
-        key="preset",
+    st.session_state.setdefault("preset", "standard")
+    preset = (
+        st.segmented_control(
+            "How thoroughly",
+            list(configuration.PRESETS),
+            format_func=str.capitalize,
+            required=True,
+            label_visibility="collapsed",
+            key="preset",
+        )
+        or "standard"
     )
     st.caption(PRESET_HELP[preset])
-    loaded = _read_file()
-    start = submission.configure(base, preset, loaded)
     with st.expander("Every setting"):
-        changes = training_form.show(start, f"field-{base}-{preset}-{len(loaded)}")
-        st.file_uploader("Load settings from a YAML file", type=["yaml", "yml"], key="config_file")
+        dropped = st.file_uploader("Load settings from a YAML file", type=["yaml", "yml"], key="config_file")
+        loaded = st.session_state.get("taken_settings", {}) | (uploads.read_settings(dropped) if dropped else {})
+        start = submission.configure(base, preset, loaded)
+        mark = hashlib.sha256(json.dumps(loaded, sort_keys=True, default=str).encode()).hexdigest()[:8]
+        changes = training_form.show(start, f"field-{base}-{preset}-{mark}")
         config = submission.configure(base, preset, loaded | changes)
         st.download_button(
             "Save these settings", configuration.write_yaml(config, base), "training.yaml", icon=":material/download:"
@@ -119,54 +166,88 @@ def pick_config(base: str) -> configuration.TrainingConfig:
     return config
 
 
-def _read_file() -> dict[str, Any]:
-    dropped = st.session_state.get("config_file")
-    if dropped is None:
-        return {}
-    path = _kept_upload(dropped.name, dropped.getvalue())
-    values, base = configuration.read_yaml(path)
-    if base:
-        st.caption(f"The file names the base {base}; the one chosen above is used.")
-    return values
+@st.cache_resource(show_spinner="Reading and counting the data", max_entries=8)
+def drafted(
+    root: str,
+    base: str,
+    config: str,
+    industry_ids: tuple[str, ...],
+    data: str,
+    mix: tuple[tuple[str, float], ...],
+    stamp: tuple[object, ...],
+) -> Draft:
+    """Return what the job would be; computed anew only when the choice, a file behind it, or the past has changed."""
+    place = Workspace(Path(root))
+    made = configuration.TrainingConfig.model_validate_json(config)
+    file = Path(data) if data else None
+    return submission.draft(place, base, made, submission.compose(place, made, list(industry_ids), file, dict(mix)))
 
 
-def show_draft(draft: Draft) -> None:
+def stamp_of(base: str, industry_ids: list[str]) -> tuple[object, ...]:
+    """Return what changes when a draft must be made anew, beside the choice itself."""
+    folder = bases.locate(base)
+    packs = industries.expand(industry_ids, workspace) if industry_ids else []
+    files = [path for pack in packs for path in (pack.corpus_path, pack.benchmark_path) if path]
+    with session.store() as db:
+        counts = jobs.count_by_state(db)
+    return (
+        bases.fingerprint(folder) if folder else "",
+        *(path.stat().st_mtime_ns for path in files if path.exists()),
+        *(counts.get(state, 0) for state in ENDED),
+    )
+
+
+def show_draft(draft: Draft, evaluate: bool, baseline: bool) -> None:
     """Draw what the job would train on and what it would take."""
+    questions = f"{draft.workload.benchmark_items:,} held-out questions"
+    if baseline:
+        st.markdown("##### What happens")
+        st.write(f"The base answers {questions}. Nothing is trained.")
+        return
     st.markdown("##### Data")
-    lines = []
-    for origin, count in draft.composition.by_origin.items():
-        kind, _, name = origin.partition(":")
-        label = {"corpus": "from the corpus of", "generated": "generated for"}.get(kind, "rows of")
-        lines.append(f"- **{count:,}** {label} {plain(name or kind)}")
-    st.markdown("\n".join(lines))
+    st.markdown("\n".join(f"- {line}" for line in origins(draft)))
     for reason, count in draft.composition.removed.items():
-        st.caption(f"{count} rows are left out: {reason}.")
+        st.caption(f"{count:,} {'row is' if count == 1 else 'rows are'} left out: {plain(reason)}.")
     held = round(len(draft.composition.examples) * draft.config.validation_share)
     st.caption(
-        f"{draft.workload.examples:,} to train on, {held:,} to watch the eval loss, "
-        f"{draft.workload.benchmark_items} held-out questions for the verdict. {draft.tokens:,} tokens an epoch, "
-        f"{draft.workload.steps:,} steps."
+        f"{draft.workload.examples:,} are trained on, {held:,} kept back to watch the eval loss; {draft.tokens:,} "
+        f"tokens an epoch, {draft.workload.steps:,} steps."
+        + (f" At the end {questions} decide the verdict." if evaluate else " There will be no verdict.")
     )
     if draft.cut_examples:
         st.warning(
-            f"{draft.cut_examples} examples are longer than {draft.config.max_length} tokens. The beginning of their "
-            "prompt is cut; raise the maximum length to keep it."
+            f"{draft.cut_examples:,} examples are longer than {draft.config.max_length:,} tokens. The beginning of "
+            "their prompt is cut; raise the maximum length to keep it."
         )
     st.markdown("##### What it takes")
     if draft.estimate is None:
         st.write("Known once the base is downloaded, which the job does first.")
         return
-    one = draft.estimate
-    first, second = st.columns(2)
-    first.metric("Time", show_duration(one.seconds))
-    second.metric("Memory", show_bytes(one.memory_bytes))
-    first.metric("Disk", show_bytes(one.disk_bytes))
-    second.metric("Energy", show_energy(one.joules))
-    if one.jobs:
-        error = f"; past estimates were off by {one.typical_error:.0%}" if one.typical_error is not None else ""
-        st.caption(f"Learned from {one.jobs} {'job' if one.jobs == 1 else 'jobs'} on this machine{error}.")
-    else:
+    show_estimate(draft.estimate)
+
+
+def origins(draft: Draft) -> list[str]:
+    """Return for each origin of the examples how many there are, in a line of Markdown."""
+    lines = []
+    for origin, count in draft.composition.by_origin.items():
+        kind, _, name = origin.partition(":")
+        known = {"corpus": f"from the corpus of {plain(name)}", "generated": f"generated for {plain(name)}"}
+        lines.append(f"**{count:,}** {known.get(kind, f'rows of {plain(draft.composition.name)}')}")
+    return lines
+
+
+def show_estimate(one: Estimate) -> None:
+    with st.container(horizontal=True):
+        st.metric("Time", show_duration(one.seconds), width="content")
+        st.metric("Memory", show_bytes(one.memory_bytes), width="content")
+        st.metric("Disk", show_bytes(one.disk_bytes), width="content")
+        if one.joules is not None:
+            st.metric("Energy", show_energy(one.joules), width="content")
+    if not one.jobs:
         st.caption("A first estimate: no job has ended on this machine yet. It corrects itself with each job.")
+        return
+    error = f"; past estimates were off by {one.typical_error:.0%}" if one.typical_error is not None else ""
+    st.caption(f"Learned from {one.jobs} {'job' if one.jobs == 1 else 'jobs'} on this machine{error}.")
 
 
 def form_token(draft: Draft, name: str) -> str:
@@ -183,49 +264,77 @@ def form_token(draft: Draft, name: str) -> str:
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 
-def submit(
-    draft: Draft, industry_ids: list[str], name: str, priority: str, evaluate: bool, baseline: bool, token: str
-) -> None:
-    job = submission.submit(
-        workspace,
-        base=draft.base,
-        config=draft.config,
-        chosen=draft.composition,
-        name=name,
-        industry_ids=industry_ids,
-        preset=st.session_state.get("preset") or "",
-        priority=priority,
-        evaluate=evaluate,
-        baseline_only=baseline,
-        form_token=token,
-    )
-    st.session_state["shown_job"] = job.id
-    st.switch_page("pages/train/jobs.py")
-
-
-left, right = st.columns([3, 2], gap="large")
-draft: Draft | None = None
-with left, errors.shown():
+take_over()
+st.title("New job", anchor=False)
+show_taken_over()
+left, right = st.columns([3, 2], gap="medium")
+industry_ids: list[str] = []
+data: Path | None = None
+config: configuration.TrainingConfig | None = None
+mix: dict[str, float] = {}
+base, sound = "", False
+with left:
     st.subheader("What to train on", anchor=False)
-    industry_ids, data = pick_data()
+    with errors.shown():
+        industry_ids, data = pick_data()
+        sound = True
+    shares = st.container()
     st.subheader("Which base", anchor=False)
     base = pick_base()
-    config = pick_config(base)
+    st.subheader("How thoroughly", anchor=False)
+    with errors.shown():
+        config = pick_config(base)
+    if config is not None:
+        with shares:
+            mix = pick_mix(industry_ids, config.generated_examples)
     st.subheader("The job", anchor=False)
     name = st.text_input("Name", placeholder="given by itself if left empty", max_chars=120, key="name")
-    priority = st.segmented_control("Priority", list(PRIORITIES), default="normal", key="priority") or "normal"
-    evaluate = st.toggle("Compare with the base at the end", True, key="evaluate")
-    baseline = st.toggle("Only test the base, train nothing", False, key="baseline")
-with right, st.container(border=True), errors.shown():
-    if not base:
-        st.info("Give the folder or hub id of the base model.")
-    elif data is None and not industry_ids:
-        st.info("Pick at least one industry, or drop a file.")
-    else:
-        composed = submission.compose(workspace, config, industry_ids, data)
-        draft = submission.draft(workspace, base, config, composed)
-        show_draft(draft)
-    word = "Test the base" if baseline else "Start training"
-    if st.button(word, type="primary", icon=":material/play_arrow:", disabled=draft is None, width="stretch"):
-        assert draft is not None
-        submit(draft, industry_ids, name, priority, evaluate, baseline, form_token(draft, name))
+    priority = st.segmented_control(
+        "Priority", list(PRIORITIES), default="normal", required=True, format_func=str.capitalize, key="priority"
+    )
+    baseline = st.toggle("Only test the base, train nothing", key="baseline")
+    evaluate = st.toggle("Compare with the base at the end", True, key="evaluate", disabled=baseline)
+draft: Draft | None = None
+with right, st.container(border=True):
+    with errors.shown():
+        if not sound or config is None:
+            st.info("Mend what is marked beside this first.")
+        elif not base:
+            st.info("Give the folder or hub id of the base model.")
+        elif data is None and not industry_ids:
+            st.info("Pick at least one industry, or drop a file.")
+        else:
+            draft = drafted(
+                str(workspace.root),
+                base,
+                config.model_dump_json(),
+                tuple(industry_ids),
+                str(data or ""),
+                tuple(sorted(mix.items())),
+                stamp_of(base, industry_ids),
+            )
+            show_draft(draft, evaluate, baseline)
+    pressed = st.button(
+        "Test the base" if baseline else "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=draft is None,
+        width="stretch",
+    )
+    if pressed and draft is not None:
+        with errors.shown(), st.spinner("Starting"):
+            job = submission.submit(
+                workspace,
+                base=draft.base,
+                config=draft.config,
+                chosen=draft.composition,
+                name=name,
+                industry_ids=industry_ids,
+                preset=st.session_state["preset"],
+                priority=priority,
+                evaluate=evaluate,
+                baseline_only=baseline,
+                form_token=form_token(draft, name),
+            )
+            st.session_state["shown_job"] = job.id
+            st.switch_page("pages/train/jobs.py")

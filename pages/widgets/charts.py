@@ -47,6 +47,16 @@ def series_of(path: Path) -> SeriesCache:
     return SeriesCache(path)
 
 
+def not_finite_text(series: Mapping[str, Series]) -> str:
+    """Return a sentence about losses that are no number, which no chart can show, or nothing."""
+    loss = series.get("train/loss", EMPTY)
+    wrong = loss.steps[~np.isfinite(loss.values)]
+    if not wrong.size:
+        return ""
+    steps = f"step {wrong[0]:,}" if wrong.size == 1 else f"{wrong.size:,} steps, first at step {wrong[0]:,}"
+    return f"The loss was not a number at {steps}."
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a chart."""
@@ -105,8 +115,8 @@ def figure(lines: Sequence[Line], unit: str, x_title: str = "step", floor: float
         uirevision="stay",
         showlegend=sum(not line.faint for line in lines) > 1,
         legend={"orientation": "h", "y": 1.12, "x": 0},
-        xaxis={"title": {"text": x_title, "font": {"size": 11}}, "zeroline": False},
-        yaxis={"title": {"text": unit, "font": {"size": 11}}, "zeroline": False},
+        xaxis={"title": {"text": x_title, "font": {"size": 11}}, "zeroline": False, "nticks": 7},
+        yaxis={"title": {"text": unit, "font": {"size": 11}}, "zeroline": False, "nticks": 6},
     )
     if floor is not None:
         made.update_yaxes(rangemode="tozero")
@@ -149,13 +159,13 @@ def machine_figures(series: Mapping[str, Series]) -> dict[str, go.Figure]:
             if f"{index}/{key}" in series
         ]
         if lines:
-            found[title] = figure(lines, unit, "second", 0.0)
+            found[title] = figure(lines, unit, "seconds", 0.0)
     for title, name, unit, scale in (
         ("Processor use", "host/cpu_percent", "%", 1.0),
         ("Memory of the machine", "host/memory_bytes", "GB", 1e-9),
     ):
         if name in series:
-            found[title] = figure([Line(title.lower(), series[name], BLUE, scale=scale)], unit, "second", 0.0)
+            found[title] = figure([Line(title.lower(), series[name], BLUE, scale=scale)], unit, "seconds", 0.0)
     return found
 
 
@@ -165,5 +175,5 @@ def show_grid(figures: Mapping[str, go.Figure], key: str, columns: int = 2) -> N
     for start in range(0, len(titles), columns):
         for place, title in zip(st.columns(columns), titles[start : start + columns], strict=False):
             with place:
-                st.caption(title)
+                st.markdown(f"**{title}**")
                 st.plotly_chart(figures[title], key=f"{key}-{title}", config={"displayModeBar": False}, alt=title)

@@ -1,4 +1,4 @@
-"""A job's state as people see it: a word, a colour, where it is, and when it will be done."""
+"""A job's state as people see it: a word, a colour, where it is, when it will be done, what came out."""
 
 import time
 
@@ -7,9 +7,10 @@ import streamlit as st
 from core.paths import Workspace
 from core.store.jobs import Job
 from core.store.metrics import Progress, read_progress
-from core.wording import show_duration
+from core.store.states import State
+from core.wording import show_duration, show_points
 
-LOOKS = {
+LOOKS: dict[State, tuple[str, str]] = {
     "queued": ("gray", ":material/schedule:"),
     "blocked": ("orange", ":material/block:"),
     "starting": ("blue", ":material/hourglass_top:"),
@@ -22,11 +23,13 @@ LOOKS = {
     "failed": ("red", ":material/error:"),
     "lost": ("red", ":material/signal_disconnected:"),
 }
+_NEXT: dict[State, str] = {
+    "pausing": "It saves its state after the present step, then leaves the device.",
+    "paused": "Resume goes on exactly where it was.",
+    "cancelling": "It ends after the present step.",
+    "lost": "It goes on by itself from its last checkpoint.",
+}
 SILENT_AFTER_S = 60.0
-
-
-def badge(job: Job) -> None:
-    st.markdown(badge_text(job))
 
 
 def badge_text(job: Job) -> str:
@@ -35,21 +38,38 @@ def badge_text(job: Job) -> str:
     return f":{color}-badge[{icon} {job.state}]"
 
 
+def result_text(job: Job) -> str:
+    """Return in a few words what came out of an ended job, or nothing."""
+    verdict = job.result.get("verdict")
+    if verdict:
+        return f"{verdict['outcome']}, {show_points(verdict['difference'])}"
+    return f"base scores {job.result['score']:.0%}" if "score" in job.result else ""
+
+
+def explain(job: Job, ahead: int) -> str:
+    """Return in a sentence or two why a job is in a state that a person may wonder about, and what comes next.
+
+    Args:
+        ahead: How many jobs are served before this one.
+    """
+    if job.state == "queued":
+        others = "one job is" if ahead == 1 else f"{ahead} jobs are"
+        return f"It waits for its turn; {others} ahead of it." if ahead else "It waits for its turn and is the next."
+    reason = job.reason[:1].upper() + job.reason[1:].rstrip(".") + ". " if job.reason else ""
+    return reason + _NEXT.get(job.state, "")
+
+
 def show_progress(workspace: Workspace, job: Job) -> None:
     """Draw where a live job is; a worker that has been silent for a minute is named."""
     progress = read_progress(workspace.job(job.id).metrics)
     if progress is None or progress.attempt != job.attempt:
         st.progress(0.0, text="Starting the worker")
         return
-    if progress.steps <= 0:
-        st.progress(0.0, text=f"{progress.phase[:1].upper()}{progress.phase[1:]}")
-        return
-    text = f"{progress.phase[:1].upper()}{progress.phase[1:]}: {progress.step:,} of {progress.steps:,}"
-    if progress.rate > 0 and progress.phase == "training":
-        text += f" · {progress.rate:,.0f} tokens/s"
-    if progress.seconds_left is not None and progress.step < progress.steps:
-        text += f" · about {show_duration(progress.seconds_left)} left"
-    st.progress(min(1.0, progress.step / progress.steps), text=text)
+    phase = f"{progress.phase[:1].upper()}{progress.phase[1:]}"
+    if progress.steps > 0:
+        st.progress(min(1.0, progress.step / progress.steps), text=_progress_text(phase, progress))
+    else:
+        st.progress(0.0, text=phase)
     silent = _silent_seconds(job, progress)
     if silent > SILENT_AFTER_S:
         st.warning(
@@ -57,6 +77,16 @@ def show_progress(workspace: Workspace, job: Job) -> None:
             "stays so.",
             icon=":material/heart_broken:",
         )
+
+
+def _progress_text(phase: str, progress: Progress) -> str:
+    counted = "step " if progress.phase == "training" else "question " if progress.phase.startswith("testing") else ""
+    text = f"{phase}: {counted}{progress.step:,} of {progress.steps:,} {progress.note}".rstrip()
+    if progress.rate > 0 and progress.phase == "training":
+        text += f" · {progress.rate:,.0f} tokens/s"
+    if progress.seconds_left is not None and progress.step < progress.steps:
+        text += f" · about {show_duration(progress.seconds_left)} left"
+    return text
 
 
 def _silent_seconds(job: Job, progress: Progress) -> float:

@@ -62,11 +62,16 @@ def store() -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def show_when(seconds: float | None) -> str:
-    """Return a moment as people say it: today's time of day, else the date with it."""
-    if seconds is None:
+def show_when(moment_s: float | None, seconds: bool = False) -> str:
+    """Return a moment as people say it: today's time of day, else the date with it.
+
+    Args:
+        moment_s: Unix seconds; None gives a dash.
+        seconds: Whether to tell them too.
+    """
+    if moment_s is None:
         return "–"
-    moment = time.localtime(seconds)
-    if moment[:3] == time.localtime()[:3]:
-        return time.strftime("%H:%M", moment)
-    return time.strftime("%d %b, %H:%M", moment)
+    moment = time.localtime(moment_s)
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    today = moment[:3] == time.localtime()[:3]
+    return time.strftime(clock if today else f"%d %b, {clock}", moment)

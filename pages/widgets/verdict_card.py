@@ -4,15 +4,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from core.errors import AppError
 from core.evaluation.benchmarks import Item
 from core.evaluation.pinned import read_pinned
 from core.paths import Workspace
 from core.store import evaluations
 from core.store.evaluations import VerdictRow
+from core.wording import show_points
 from pages.widgets import session
 from pages.widgets.charts import ACCENT, QUIET
+from pages.widgets.text import plain
 
 OUTCOMES = {
     "better": (":material/check_circle:", "Better", "green"),
@@ -20,32 +22,42 @@ OUTCOMES = {
     "worse": (":material/cancel:", "Worse", "red"),
 }
 MOST_EXAMPLES = 5
+RIGHT = 0.999
 
 
-def show(row: VerdictRow, benchmark_sha: str) -> None:
+def show(row: VerdictRow) -> None:
+    """Draw the verdict: the outcome, the sentence, the scores, and its parts where there are several."""
     content = row.content
     icon, word, color = OUTCOMES[row.outcome]
     with st.container(border=True):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
         st.markdown(f"#### {_headline(content)}")
-        st.write(content["sentence"])
-        first, second, third = st.columns(3)
-        first.metric("Base", f"{content['base_score']:.0%}")
-        second.metric("Tuned", f"{content['tuned_score']:.0%}", f"{100 * content['difference']:+.0f} points")
-        third.metric("95% interval", f"{100 * content['low']:+.0f} to {100 * content['high']:+.0f}")
+        st.write(plain(content["sentence"]))
+        with st.container(horizontal=True, gap="large"):
+            st.metric("Base", f"{content['base_score']:.0%}", width="content")
+            st.metric("Tuned", f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
+            st.metric(
+                "Difference, 95% interval",
+                f"{100 * content['low']:+.0f} to {100 * content['high']:+.0f}",
+                "points",
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+                help="The difference lies in this range, unless chance played a trick that it plays once in 20 times.",
+            )
+            st.metric("Held-out questions", f"{content['items']:,}", width="content")
         if len(content["components"]) > 1:
             st.plotly_chart(
-                component_figure(content["components"]), key=f"components-{row.id}", config={"displayModeBar": False}
+                component_figure(content["components"]),
+                key=f"components-{row.id}",
+                config={"displayModeBar": False},
+                alt="Scores of base and tuned model by component",
             )
             st.caption(
-                "Each line is one part of the score; the bars are 95% intervals. "
-                + ", ".join(f"{part['title']} counts {part['weight']:.0%}" for part in content["components"][:8])
-                + "."
+                "Scores by component, with the number of questions in brackets; the bars are 95% intervals. "
+                + plain(", ".join(f"{part['title']} counts {part['weight']:.0%}" for part in content["components"][:8]))
+                + (", and so on." if len(content["components"]) > 8 else ".")
             )
-    try:
-        _show_examples(row, benchmark_sha)
-    except AppError as error:
-        st.caption(str(error))
 
 
 def _headline(content: dict[str, Any]) -> str:
@@ -80,10 +92,15 @@ def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
             hovertemplate="%{x:.0f}%<extra>" + label + "</extra>",
         )
     made.update_layout(
-        height=70 + 46 * len(parts),
+        height=84 + 44 * len(parts),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": 1.15, "x": 0},
-        xaxis={"range": [-2, 102], "ticksuffix": "%", "zeroline": False},
+        xaxis={
+            "range": [-2, 102],
+            "ticksuffix": "%",
+            "zeroline": False,
+            "title": {"text": "score", "font": {"size": 11}},
+        },
         yaxis={
             "tickvals": list(range(len(parts))),
             "ticktext": [f"{part['title']} ({part['items']})" for part in parts],
@@ -94,25 +111,27 @@ def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
     return made
 
 
-def _show_examples(row: VerdictRow, benchmark_sha: str) -> None:
+def show_examples(row: VerdictRow, benchmark_sha: str) -> None:
+    """Draw a few questions with the expected answer and both models' answers side by side."""
     workspace = session.workspace()
     examples = pick_examples(workspace, row, benchmark_sha)
-    if not examples:
-        return
-    st.markdown(f"##### {len(examples)} answers side by side")
+    st.caption(f"{len(examples)} of {row.content['items']:,} held-out questions: gains first, then a loss and a miss.")
     for item, base, tuned in examples:
         with st.container(border=True):
-            st.caption(row.content and _title_of(row, item.component))
+            st.caption(plain(_title_of(row, item.component)))
             st.text(item.prompt)
             left, middle, right = st.columns(3)
-            for place, label, text, score in (
-                (left, "Expected", item.expected, None),
-                (middle, "Base", base[0], base[1]),
-                (right, "Tuned", tuned[0], tuned[1]),
-            ):
-                mark = "" if score is None else " ✓" if score >= 0.999 else f" {score:.0%}" if score > 0 else " ✗"
-                place.markdown(f"**{label}**{mark}")
-                place.text(text or "(no answer)")
+            _show_answer(left, "Expected", item.expected, None)
+            _show_answer(middle, "Base", *base)
+            _show_answer(right, "Tuned", *tuned)
+
+
+def _show_answer(place: DeltaGenerator, label: str, text: str, score: float | None) -> None:
+    mark = ""
+    if score is not None:
+        mark = " :green[✓]" if score >= RIGHT else f" :orange[{score:.0%}]" if score > 0 else " :red[✗]"
+    place.markdown(f"**{label}**{mark}")
+    place.text(text or "(no answer)")
 
 
 def _title_of(row: VerdictRow, component: str) -> str:

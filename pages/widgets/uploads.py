@@ -1,0 +1,31 @@
+"""Dropped files: kept under their own names, so that messages name them, in a folder that this session owns."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from core.training import configuration
+from pages.widgets.text import plain
+
+
+def kept(dropped: UploadedFile) -> Path:
+    """Return where a dropped file lies; the same content lies in the same place."""
+    content = dropped.getvalue()
+    folder = Path(st.session_state.setdefault("upload_folder", tempfile.mkdtemp(prefix="atelier-")))
+    target = folder / hashlib.sha256(content).hexdigest()[:16] / Path(dropped.name).name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return target
+
+
+def read_settings(dropped: UploadedFile) -> dict[str, Any]:
+    """Return the training fields of a dropped YAML file."""
+    values, base = configuration.read_yaml(kept(dropped))
+    if base:
+        st.caption(f"The file names the base {plain(base)}; the one chosen above is used.")
+    return values
