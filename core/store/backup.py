@@ -70,6 +70,7 @@ def restore(workspace: Workspace) -> Path | None:
 def _is_sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as db:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
+            empty = db.execute("PRAGMA user_version").fetchone()[0] == 0
+            return not empty and bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return False

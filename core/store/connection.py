@@ -70,8 +70,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    return "malformed" in str(error) or "not a database" in str(error)
+_SIGNS_OF_DAMAGE = ("malformed", "not a database", "unsupported file format", "disk I/O error")
 
 
 @contextmanager
@@ -79,8 +78,14 @@ def translated_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite says about locks, damage and space into sentences."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         text = str(error)
+        if any(sign in text for sign in _SIGNS_OF_DAMAGE):
+            raise DamagedDatabase(
+                f"The database {path} is damaged. Stop Atelier and run `atelier doctor --restore`."
+            ) from error
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
         if "locked" in text or "busy" in text:
             raise StoreError(
                 f"The database {path} has been busy for {BUSY_TIMEOUT_S:.0f} seconds. Try again; if it "
@@ -91,11 +96,5 @@ def translated_errors(path: Path) -> Iterator[None]:
         if "unable to open" in text or "readonly" in text:
             raise StoreError(
                 f"The database {path} can't be opened for writing. Check the folder's permissions."
-            ) from error
-        raise
-    except sqlite3.DatabaseError as error:
-        if is_damage(error):
-            raise DamagedDatabase(
-                f"The database {path} is damaged. Stop Atelier and run `atelier doctor --restore`."
             ) from error
         raise

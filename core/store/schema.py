@@ -189,4 +189,6 @@ def find_damage(path: Path) -> str | None:
             verdict: str = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     except DamagedDatabase as error:
         return str(error.__cause__)
+    except UnicodeDecodeError:  # SQLite's own message quotes a damaged schema
+        return "its schema is unreadable"
     return None if verdict == "ok" else verdict
