@@ -1,0 +1,328 @@
+"""Bases from the hub, played by a small server on this machine that breaks off, refuses and damages on demand."""
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.catalog import bases
+from core.paths import PROJECT_DIR, Workspace
+from core.process import queue
+from core.store.connection import opened
+from core.store.metrics import read_progress
+from tests.conftest import wait_until
+from tests.integration import support
+from tests.tiny import make_base
+
+REPOSITORY = "owner/tiny"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class Hub:
+    """What the server gives and how it behaves; `asked` lists the requests as (method, file or API, range)."""
+
+    files: dict[str, bytes]
+    break_after: int | None = None
+    damage: bool = False
+    refusal: tuple[int, str] | None = None
+    slow: threading.Event | None = None
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    address: str = ""
+
+    def fetched(self, name: str) -> list[str]:
+        """Return the ranges that were asked for of a file, '' for all of it."""
+        return [part for method, what, part in self.asked if method == "GET" and what == name]
+
+
+@pytest.fixture
+def hub(tiny_base: Path) -> Iterator[Hub]:
+    made = Hub({path.name: path.read_bytes() for path in tiny_base.iterdir() if path.is_file()})
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            _answer(made, self, body=True)
+
+        def do_HEAD(self) -> None:
+            _answer(made, self, body=False)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    made.address = f"http://127.0.0.1:{server.server_port}"
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def _answer(hub: Hub, request: BaseHTTPRequestHandler, body: bool) -> None:
+    path = request.path.partition("?")[0]
+    found = re.fullmatch(rf"/{REPOSITORY}/resolve/{COMMIT}/(.+)", path)
+    part = request.headers.get("Range", "")
+    hub.asked.append((request.command, found.group(1) if found else path, part))
+    if hub.refusal is not None:
+        _send(request, hub.refusal[0], b"", {"X-Error-Code": hub.refusal[1]})
+    elif path == f"/api/models/{REPOSITORY}":
+        _send(request, 200, json.dumps(_listing(hub)).encode(), {"Content-Type": "application/json"})
+    elif found and found.group(1) in hub.files:
+        _send_file(hub, request, found.group(1), int(part[6:].partition("-")[0]) if part else 0, body)
+    else:
+        _send(request, 404, b"", {"X-Error-Code": "RepoNotFound"})
+
+
+def _listing(hub: Hub) -> dict[str, Any]:
+    def sibling(name: str, content: bytes) -> dict[str, Any]:
+        told: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": hashlib.sha1(content).hexdigest()}
+        if name.endswith(".safetensors"):
+            told["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
+        return told
+
+    return {
+        "id": REPOSITORY,
+        "modelId": REPOSITORY,
+        "sha": COMMIT,
+        "private": False,
+        "tags": [],
+        "downloads": 0,
+        "likes": 0,
+        "siblings": [sibling(name, content) for name, content in hub.files.items()],
+    }
+
+
+def _send(request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str]) -> None:
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name, value)
+    request.send_header("Content-Length", str(len(content)))
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def _send_file(hub: Hub, request: BaseHTTPRequestHandler, name: str, begin: int, body: bool) -> None:
+    content = hub.files[name]
+    if hub.break_after is not None and begin >= hub.break_after:
+        _send(request, 500, b"", {})
+        return
+    request.send_response(206 if begin else 200)
+    request.send_header("Content-Length", str(len(content) - begin))
+    if begin:
+        request.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+    request.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+    request.send_header("X-Repo-Commit", COMMIT)
+    request.end_headers()
+    if not body:
+        return
+    if name == WEIGHTS and hub.damage:
+        content = content[:-1] + bytes([content[-1] ^ 1])
+    if name == WEIGHTS and hub.break_after is not None:
+        request.wfile.write(content[begin : hub.break_after])
+        request.close_connection = True
+        request.connection.shutdown(socket.SHUT_RDWR)
+        return
+    if name == WEIGHTS and hub.slow is not None:
+        half = begin + (len(content) - begin) // 2
+        request.wfile.write(content[begin:half])
+        request.wfile.flush()
+        hub.slow.wait(60)
+        begin = half
+    request.wfile.write(content[begin:])
+
+
+# One process for each try, as in a worker: the hub's client reads its variables when it is imported.
+
+OBTAIN = """
+import json, sys
+from huggingface_hub import constants
+from core.errors import AppError
+from core.model import download
+download.REPORT_EVERY_S = 0.02
+constants.DOWNLOAD_CHUNK_SIZE = 1000  # of megabytes, so little comes at once as the tiny base needs
+told = []
+try:
+    folder = download.obtain(sys.argv[1], lambda *figures: told.append(figures), lambda: False)
+    outcome = {"folder": str(folder)}
+except AppError as error:
+    outcome = {"refused": str(error)}
+except OSError as error:
+    outcome = {"errno": error.errno}
+print(json.dumps(outcome | {"told": told}))
+"""
+
+
+def variables(hub: Hub, home: Path, **more: str) -> dict[str, str]:
+    return {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "PYTHONPATH": str(PROJECT_DIR),
+    } | more
+
+
+def obtain(hub: Hub, home: Path, base: str = REPOSITORY, before: str = "", **more: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", before + OBTAIN, base],
+        env={**os.environ, **variables(hub, home, **more)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    return outcome
+
+
+def begun_bytes(home: Path) -> int:
+    return sum(path.stat().st_size for path in home.rglob(f"{WEIGHTS}.incomplete"))
+
+
+def test_a_base_comes_whole_with_progress_and_only_once(hub: Hub, tmp_path: Path) -> None:
+    hub.files |= {"pytorch_model.bin": b"pickle", "consolidated.safetensors": b"the same again", "model.py": b"1/0"}
+    outcome = obtain(hub, tmp_path)
+    folder = Path(outcome["folder"])
+    assert bases.check_folder(folder) == folder
+    assert (folder / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+    assert {path.name for path in folder.iterdir()} == set(hub.files) - {
+        "pytorch_model.bin",
+        "consolidated.safetensors",
+        "model.py",
+    }
+    here, total, _ = outcome["told"][-1]
+    assert here == total == len(hub.files[WEIGHTS])
+    asked = len(hub.asked)
+    assert obtain(hub, tmp_path)["folder"] == str(folder)
+    assert len(hub.asked) == asked
+
+
+def test_a_broken_off_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+    whole = len(hub.files[WEIGHTS])
+    hub.break_after = whole // 2
+    refused = obtain(hub, tmp_path)["refused"]
+    assert f"The download of {REPOSITORY} broke off" in refused
+    assert "it goes on where it stopped" in refused
+    begun = begun_bytes(tmp_path)
+    assert whole // 2 - 1000 <= begun <= whole // 2
+    hub.break_after = None
+    hub.asked.clear()
+    folder = Path(obtain(hub, tmp_path)["folder"])
+    assert hub.fetched(WEIGHTS) == [f"bytes={begun}-"]
+    assert (folder / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+    assert begun_bytes(tmp_path) == 0
+
+
+def test_weights_that_arrive_damaged_are_not_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.damage = True
+    assert "arrived damaged" in obtain(hub, tmp_path)["refused"]
+    assert not list(tmp_path.rglob(f"{WEIGHTS}*"))
+    hub.damage = False
+    assert (Path(obtain(hub, tmp_path)["folder"]) / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+
+
+def test_a_full_disk_is_told_before_the_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
+    little = "import shutil; shutil.disk_usage = lambda path: shutil._ntuple_diskusage(10, 9, 1)\n"
+    assert obtain(hub, tmp_path, before=little)["errno"] == 28
+    assert hub.fetched(WEIGHTS) == []
+
+
+def test_a_stop_leaves_the_begun_file_for_the_next_try(hub: Hub, tmp_path: Path) -> None:
+    hub.slow = threading.Event()
+    stopped = OBTAIN.replace("lambda: False", "lambda: bool(told) and told[-1][0] > 10_000")
+    done = subprocess.run(
+        [sys.executable, "-c", stopped, REPOSITORY],
+        env={**os.environ, **variables(hub, tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    hub.slow.set()
+    assert json.loads(done.stdout)["folder"] == "None", done.stderr
+    assert begun_bytes(tmp_path) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        ((404, "RepoNotFound"), r"The hub has no model owner/tiny\. Check the name; a private model needs your token"),
+        ((403, "GatedRepo"), r"The model owner/tiny is gated\. Accept its licence .* HF_TOKEN\."),
+        ((418, ""), r"The hub does not give owner/tiny: .*418.*\. Try again later\."),
+    ],
+    ids=["missing", "gated", "refused"],
+)
+def test_what_the_hub_refuses_is_said_in_a_sentence(
+    hub: Hub, tmp_path: Path, refusal: tuple[int, str], sentence: str
+) -> None:
+    hub.refusal = refusal
+    assert re.search(sentence, obtain(hub, tmp_path)["refused"])
+
+
+def test_offline_is_said_at_once_and_nothing_is_asked(hub: Hub, tmp_path: Path) -> None:
+    sentence = r"owner/tiny is not on this machine and the model hub can't be reached\. Connect to the internet"
+    assert re.search(sentence, obtain(hub, tmp_path, HF_HUB_OFFLINE="1")["refused"])
+    assert hub.asked == []
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert re.search(sentence, obtain(hub, tmp_path, HF_ENDPOINT=nowhere)["refused"])
+
+
+def test_pickled_weights_are_refused_before_a_byte_is_fetched(hub: Hub, tmp_path: Path) -> None:
+    hub.files["pytorch_model.bin"] = hub.files.pop(WEIGHTS)
+    assert "pickled weights only" in obtain(hub, tmp_path)["refused"]
+    assert [name for name in hub.files if hub.fetched(name)] == []
+
+
+def test_code_from_the_hub_is_refused_before_the_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
+    config = json.loads(hub.files["config.json"]) | {"auto_map": {"AutoModelForCausalLM": "model.Model"}}
+    hub.files |= {"config.json": json.dumps(config).encode(), "model.py": b"raise SystemExit"}
+    assert "Python code of its own" in obtain(hub, tmp_path)["refused"]
+    assert hub.fetched(WEIGHTS) == hub.fetched("model.py") == []
+
+
+# A job
+
+
+def test_a_job_downloads_its_base_and_a_retry_goes_on_after_a_break(
+    hub: Hub, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables(hub, tmp_path / "hub").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(bases, "_probe", {})
+    larger = make_base(tmp_path / "larger", hidden=512)
+    hub.files = {path.name: path.read_bytes() for path in larger.iterdir()}
+    hub.break_after = 14_000_000  # the hub's client hands over 10 MiB at once
+    assert len(hub.files[WEIGHTS]) > hub.break_after
+    job = support.submit(workspace, Path(REPOSITORY), max_steps=4, evaluate=False)
+    failed = support.wait_for_end(workspace, job)
+    assert failed.state == "failed"
+    assert "broke off" in failed.error
+    assert "it goes on where it stopped" in failed.error
+    hub.break_after, hub.slow = None, threading.Event()
+    hub.asked.clear()
+    with opened(workspace) as db:
+        again = queue.retry(db, failed)
+    queue.ensure_supervisor(workspace)
+
+    def shows_the_download() -> bool:
+        progress = read_progress(workspace.job(again.id).metrics)
+        return progress is not None and progress.phase == "downloading the base"
+
+    wait_until(shows_the_download, 60, "progress of the download")
+    hub.slow.set()
+    assert support.wait_for_end(workspace, again).state == "succeeded"
+    assert hub.fetched(WEIGHTS) == [f"bytes={10 * 2**20}-"]
