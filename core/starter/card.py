@@ -26,7 +26,6 @@ on any laptop, offline. It is far too small for real work: take a base of a bill
 {restart_step:,}, falling to 0 over the last {decay_share:.0%} |
 | Seed | {seed} |
 | Loss at the end | {final_loss:.3f} nats per token on fresh generated text (prompts count {prompt_weight}) |
-| Time of the logged steps | {hours:.1f} h |
 | Licence | MIT, weights and text |
 
 ## What it has read
@@ -59,6 +58,5 @@ def card(made: dict[str, Any], weight_bytes: int, prompt_weight: float) -> str:
         families=len(FAMILIES),
         megabytes=weight_bytes / 1e6,
         million_tokens=made["tokens"] / 1e6,
-        hours=made["seconds"] / 3600,
         prompt_weight=prompt_weight,
     )
