@@ -201,7 +201,9 @@ def _compile(source: str) -> Template:
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
-    source = re.sub(r"{%-?\s*(?:end)?generation\s*-?%}", "", source)  # marks for training masks, which are ours here
+    # Marks for training masks, which are ours here; a block without effect takes away the same blanks around it.
+    source = re.sub(r"{%([-+]?)\s*generation\s*([-+]?)%}", r"{%\1 if true \2%}", source)
+    source = re.sub(r"{%([-+]?)\s*endgeneration\s*([-+]?)%}", r"{%\1 endif \2%}", source)
     try:
         return environment.from_string(source)
     except TemplateError as error:
