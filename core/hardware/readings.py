@@ -3,9 +3,11 @@
 import os
 import platform
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pynvml
@@ -17,8 +19,8 @@ class GpuReading:
 
     index: int
     name: str
-    memory_total_bytes: int
-    memory_used_bytes: int
+    memory_total_bytes: int | None
+    memory_used_bytes: int | None
     utilization_percent: float | None
     temperature_celsius: float | None
     power_watts: float | None
@@ -37,13 +39,13 @@ class HostReading:
 
 @dataclass(frozen=True)
 class Machine:
-    """What does not change while the program runs."""
+    """What does not change while the program runs; a GPU that does not tell its memory has None there."""
 
     cpu_name: str
     cores: int
     memory_bytes: int
     gpus: tuple[str, ...]
-    gpu_memory_bytes: tuple[int, ...]
+    gpu_memory_bytes: tuple[int | None, ...]
 
     @property
     def key(self) -> str:
@@ -77,36 +79,38 @@ def read_gpus() -> list[GpuReading]:
     if not _nvml_ready():
         return []
     readings = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            name = pynvml.nvmlDeviceGetName(handle)
-        except pynvml.NVMLError:  # a card that fell off the bus is skipped, the others still show
+    for index in range(_ask(pynvml.nvmlDeviceGetCount) or 0):
+        handle = _ask(pynvml.nvmlDeviceGetHandleByIndex, index)
+        if handle is None:  # a card that fell off the bus is skipped, the others still show
             continue
+        name = _ask(pynvml.nvmlDeviceGetName, handle) or "GPU of unknown name"
+        memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
+        rates = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
         readings.append(
             GpuReading(
                 index=index,
-                name=name.decode() if isinstance(name, bytes) else name,
-                memory_total_bytes=int(memory.total),
-                memory_used_bytes=int(memory.used),
-                utilization_percent=_optional(lambda h=handle: float(pynvml.nvmlDeviceGetUtilizationRates(h).gpu)),
-                temperature_celsius=_optional(
-                    lambda h=handle: float(pynvml.nvmlDeviceGetTemperature(h, pynvml.NVML_TEMPERATURE_GPU))
-                ),
-                power_watts=_optional(lambda h=handle: pynvml.nvmlDeviceGetPowerUsage(h) / 1000),
-                power_limit_watts=_optional(lambda h=handle: pynvml.nvmlDeviceGetEnforcedPowerLimit(h) / 1000),
+                name=name.decode() if isinstance(name, bytes) else str(name),
+                memory_total_bytes=None if memory is None else int(memory.total),
+                memory_used_bytes=None if memory is None else int(memory.used),
+                utilization_percent=None if rates is None else float(rates.gpu),
+                temperature_celsius=_ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
+                power_watts=_in_watts(_ask(pynvml.nvmlDeviceGetPowerUsage, handle)),
+                power_limit_watts=_in_watts(_ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
             )
         )
     return readings
 
 
-def _optional(read) -> float | None:  # type: ignore[no-untyped-def]
+def _ask(question: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the driver's answer, or None where card or driver does not tell."""
     try:
-        value: float = read()
+        return question(*arguments)
     except pynvml.NVMLError:
         return None
-    return value
+
+
+def _in_watts(milliwatts: int | None) -> float | None:
+    return None if milliwatts is None else milliwatts / 1000
 
 
 def read_host(disk: Path) -> HostReading:

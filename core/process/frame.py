@@ -225,9 +225,10 @@ def _attend(work: Work, done: threading.Event) -> None:
                     "utilization_percent": gpu.utilization_percent,
                     "temperature_celsius": gpu.temperature_celsius,
                     "power_watts": gpu.power_watts,
-                    "memory_bytes": float(gpu.memory_used_bytes),
+                    "memory_bytes": gpu.memory_used_bytes,
                 }
-                values |= {f"gpu{gpu.index}/{name}": value for name, value in readings.items() if value is not None}
+                told = {name: float(value) for name, value in readings.items() if value is not None}
+                values |= {f"gpu{gpu.index}/{name}": value for name, value in told.items()}
             work.metrics.log(sample, values)
         except sqlite3.Error:  # readings are not worth a job; the body notices a full disk itself
             log.debug("a reading was not stored")

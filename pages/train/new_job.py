@@ -132,7 +132,10 @@ def fit_of(entry: bases.Entry) -> tuple[bool, str]:
         return True, "runs on any machine"
     if not machine.gpus:
         return False, f"needs a GPU with {entry.gpu_memory_gb:g} GB, here is none"
-    memory = max(machine.gpu_memory_bytes) / 1e9
+    told = [size for size in machine.gpu_memory_bytes if size is not None]
+    if not told:
+        return True, f"needs {entry.gpu_memory_gb:g} GB, and this GPU does not tell what it has"
+    memory = max(told) / 1e9
     if memory >= 0.95 * entry.gpu_memory_gb:
         return True, "fits this GPU"
     return False, f"needs a GPU with {entry.gpu_memory_gb:g} GB, here are {memory:.0f} GB"
