@@ -37,8 +37,13 @@ def fixed(value: Decimal, places: int, comma: bool = False) -> str:
     return f"{kept:,f}" if comma else f"{kept:f}"
 
 
+def at_least(places: int, value: Decimal) -> str:
+    """Return a value with so many places, or more where it is so small that fewer than two of its digits would show."""
+    return fixed(value, max(places, 1 - value.adjusted()))
+
+
 def quotient(a: Decimal, b: Decimal, random: Random) -> str:
-    """Return a / b to about three significant digits, as people write it."""
+    """Return a / b to two significant digits or more, as people write it."""
     value = a / b
     if value == value.to_integral_value() and value < 100000:
         return show(value)
@@ -46,7 +51,7 @@ def quotient(a: Decimal, b: Decimal, random: Random) -> str:
         return fixed(value, 1 if random.random() < 0.7 else 0)
     if value >= 1:
         return fixed(value, random.choice((1, 2, 2)))
-    return fixed(value, random.choice((3, 3, 4)))
+    return at_least(random.choice((3, 3, 4)), value)
 
 
 def _ask(random: Random, expression: str, result: str) -> tuple[str, str]:
@@ -110,7 +115,7 @@ def divide(random: Random, words: Words, progress: float) -> tuple[str, str]:
 
 def as_percent(a: Decimal, b: Decimal, random: Random) -> str:
     value = a / b * 100
-    return show(value) if value == value.to_integral_value() else fixed(value, random.choice((1, 1, 2)))
+    return show(value) if value == value.to_integral_value() else at_least(random.choice((1, 1, 2)), value)
 
 
 def percent(random: Random, words: Words, progress: float) -> tuple[str, str]:
@@ -141,7 +146,8 @@ def percent(random: Random, words: Words, progress: float) -> tuple[str, str]:
         )
         return question, answer
     old, new = whole, rounded(whole * Decimal(random.uniform(0.4, 1.9)), 0) + 1
-    change = new - old
+    change = new - old or Decimal(1)
+    new = old + change
     result = as_percent(abs(change), old, random)
     word = "rose" if change >= 0 else "fell"
     question = (
@@ -238,9 +244,11 @@ def named_ratio(random: Random, words: Words, progress: float) -> tuple[str, str
         )
     )
     if random.random() < 0.4:
-        limit = rounded(Decimal(result.rstrip("%").replace(",", "")) * Decimal(random.uniform(0.5, 1.5)), 0)
+        found = Decimal(result.rstrip("%"))
+        limit = rounded(found * Decimal(random.uniform(0.5, 1.5)), 0)
+        limit += limit == found  # neither above nor below teaches nothing
         sign = "%" if in_percent else ""
-        above = Decimal(result.rstrip("%").replace(",", "")) >= limit
+        above = found > limit
         prompt += f"\nThe limit is {show(limit)}{sign}."
         body += f" This is {'above' if above else 'below'} the limit of {show(limit)}{sign}."
     return prompt, body
@@ -310,6 +318,7 @@ def compare_with_limit(random: Random, words: Words, progress: float) -> tuple[s
     unit = random.choice(("", "%", "$", "m"))
     limit = number(random, max(progress, 0.3), 3)
     value = rounded(limit * Decimal(random.uniform(0.4, 1.6)), random.choice((0, 1))) + Decimal("0.1")
+    value += Decimal("0.1") * (value == limit)
     shown, bound = _money(random, value, unit), _money(random, limit, unit)
     over, under = random.choice((("above", "below"), ("over", "under"), ("more than", "less than")))
     kind = random.randint(0, 3)

@@ -83,7 +83,7 @@ def order_list(random: Random, words: Words, progress: float) -> tuple[str, str]
     given = random.sample(items, len(items))
     kind = random.randint(0, 2)
     if kind == 0:
-        return f"Sort by alphabet: {', '.join(given)}", ", ".join(sorted(given))
+        return f"Sort by alphabet: {', '.join(given)}", ", ".join(sorted(given, key=str.casefold))
     if kind == 1:
         return f"How many items are in this list? {', '.join(given)}", f"{len(given)}"
     return f"Write this list backwards: {', '.join(given)}", ", ".join(reversed(given))
@@ -149,12 +149,12 @@ def read_story(random: Random, words: Words, progress: float) -> tuple[str, str]
 
 def choose_option(random: Random, words: Words, progress: float) -> tuple[str, str]:
     name, meaning = words.invented(random), f"{words.pick(random, 'adjectives')} {words.noun(random)}"
-    options = list({meaning} | {f"{words.pick(random, 'adjectives')} {words.noun(random)}" for _ in range(3)})
+    options = sorted({meaning} | {f"{words.pick(random, 'adjectives')} {words.noun(random)}" for _ in range(3)})
     random.shuffle(options)
     letters = "ABCD"[: len(options)]
     listing = "\n".join(f"{letter}. {option}" for letter, option in zip(letters, options, strict=True))
     right = letters[options.index(meaning)]
-    answer = random.choice((f"{right}. {meaning}", right, f"{right}"))
+    answer = random.choice((f"{right}. {meaning}", right, right))
     return f"A {name} is a {meaning}. What is a {name}?\n{listing}", answer
 
 
@@ -175,7 +175,10 @@ def sort_into_class(random: Random, words: Words, progress: float) -> tuple[str,
     if roll < 0.5:
         names = random.sample(list(KINDS), random.randint(2, 4))
         kind = random.choice(names)
-        return f"Is '{words.pick(random, KINDS[kind])}' {' or '.join(names)}?", kind
+        word, known = words.pick(random, KINDS[kind]), words.lists[KINDS[kind]]
+        while sum(word in words.lists[KINDS[name]] for name in names) > 1:  # an orange is a food and a color
+            word = known[known.index(word) - 1]
+        return f"Is '{word}' {' or '.join(names)}?", kind
     thing = words.noun(random)
     good = random.random() < 0.5
     praise = (

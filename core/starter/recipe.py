@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from core.errors import CheckpointError
 from core.starter.card import card
 from core.starter.text import Turn, stream
 from core.starter.words import read_words
@@ -74,8 +75,31 @@ class Recipe:
         return min(1.0, step * self.tokens_per_step / self.curriculum_tokens)
 
 
-def make_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE tokenizer with single digits, learned from the starter's own text."""
+def make_tokenizer(recipe: Recipe, kept: Path | None = None) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer with single digits, learned from the starter's own text.
+
+    Args:
+        kept: Where it is saved when it is learned, and read from ever after: ids must not change under weights.
+    """
+    if kept is not None and kept.exists():
+        raw = Tokenizer.from_file(str(kept))
+    else:
+        raw = _learn_tokenizer(recipe)
+        if kept is not None:
+            raw.save(str(kept))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=PAD,
+        model_max_length=recipe.context,
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def _learn_tokenizer(recipe: Recipe) -> Tokenizer:
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -93,16 +117,7 @@ def make_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
         for turn in talk
     )
     raw.train_from_iterator(texts, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw,
-        bos_token=BEGIN,
-        eos_token=END,
-        pad_token=PAD,
-        model_max_length=recipe.context,
-        clean_up_tokenization_spaces=False,
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return tokenizer
+    return raw
 
 
 def make_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -205,12 +220,21 @@ def train(recipe: Recipe, work: Path, compiled: bool = True, say: Callable[[str]
     """Train from random weights, or go on where `work` stopped, and return the folder with the finished model.
 
     Args:
-        work: Holds state.pt (rewritten every 200 steps) and log.jsonl.
+        work: Holds state.pt (rewritten every 200 steps), tokenizer.json and log.jsonl.
         compiled: Use torch.compile; needs a C++ compiler on a CPU.
+
+    Raises:
+        CheckpointError: The state has lost its tokenizer.
     """
     work.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = make_tokenizer(recipe)
+    state_file, first, seconds = work / "state.pt", 0, 0.0
+    if state_file.exists() and not (work / "tokenizer.json").exists():
+        raise CheckpointError(
+            f"{state_file} has no tokenizer.json beside it. Put the one there that its weights began with: a tokenizer "
+            "learned anew may number the words differently."
+        )
+    tokenizer = make_tokenizer(recipe, work / "tokenizer.json")
     model = make_model(recipe, tokenizer).to(device)
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
@@ -220,7 +244,6 @@ def train(recipe: Recipe, work: Path, compiled: bool = True, say: Callable[[str]
         betas=(0.9, 0.95),
         fused=True,
     )
-    state_file, first, seconds = work / "state.pt", 0, 0.0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)  # noqa: TID251 - our own file
         model.load_state_dict(state["model"])
