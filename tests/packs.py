@@ -35,6 +35,7 @@ PACK: dict[str, Any] = {
         "calculation": {"title": "Sums", "weight": 0.75, "tolerance": 0.02, "measures": "Whether sums are right."},
         "knowledge": {"title": "Facts", "weight": 0.25, "measures": "Whether facts are known."},
     },
+    "constants": {"twice": 2},
     "generator": {"names": {"shops": ["Nut & Bolt", "Tin Top", "Red Kite", "Blue Owl"]}, "tasks": [TASK]},
 }
 CORPUS = [

@@ -13,7 +13,8 @@ from core.datasets.generator import compile_pack, make_examples, normalise, samp
 from core.datasets.leakage import LeakGuard
 from core.datasets.reading import read_examples
 from core.errors import AppError
-from core.evaluation.benchmarks import Item, read_items
+from core.evaluation.benchmarks import Item, pack_item, read_items
+from core.evaluation.grading import grade, share_of_facts
 
 LEAST_ITEMS = 60
 LEAST_PER_COMPONENT = 10
@@ -86,7 +87,7 @@ def _check_grammar(pack: Industry) -> list[str]:
 def _check_benchmark(pack: Industry) -> list[str]:
     if pack.benchmark_path is None:
         return []
-    items = read_items(pack.benchmark_path)
+    items = [pack_item(pack, item) for item in read_items(pack.benchmark_path)]
     faults = []
     if len(items) < LEAST_ITEMS:
         faults.append(f"The benchmark has {len(items)} items; at least {LEAST_ITEMS} are needed.")
@@ -135,6 +136,10 @@ def _check_right_answers(pack: Industry, items: list[Item]) -> list[str]:
             f"Item {item.id}: {equation.expression} = {equation.stated} is wrong; it gives {equation.computed:.6g}."
             for equation in wrong_equations(item.reference)
         ]
+        if item.type == "facts" and share_of_facts(item.prompt, item.facts) > 0:
+            faults.append(f"The question of item {item.id} already names one of its facts.")
+        if item.type in ("numeric", "facts") and item.reference and grade(item, item.reference) < 1:
+            faults.append(f"The reference of item {item.id} would not get the full score.")
     return faults
 
 

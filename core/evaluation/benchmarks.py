@@ -113,15 +113,17 @@ def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], t
     return Benchmark(name, tuple(items), dict(weights), dict(titles), hash_text(json.dumps(content, sort_keys=True)))
 
 
+def pack_item(pack: Industry, item: Item) -> Item:
+    """Return an item of a pack; a numeric one without a tolerance takes its component's."""
+    if item.type != "numeric" or item.tolerance is not None or item.component not in pack.components:
+        return item
+    return item.model_copy(update={"tolerance": pack.components[item.component].tolerance or 0.01})
+
+
 def of_industry(pack: Industry) -> Benchmark:
-    """Return an industry's benchmark with its weights; numeric items take the component's tolerance."""
+    """Return an industry's benchmark with its weights."""
     assert pack.benchmark_path is not None
-    items = [
-        item.model_copy(update={"tolerance": pack.components[item.component].tolerance or 0.01})
-        if item.type == "numeric" and item.tolerance is None and item.component in pack.components
-        else item
-        for item in read_items(pack.benchmark_path)
-    ]
+    items = [pack_item(pack, item) for item in read_items(pack.benchmark_path)]
     return make_benchmark(
         pack.id,
         items,
