@@ -36,6 +36,8 @@ class PackedEngine:
         self.mergeable = device.type == "cpu"
 
     def loss_sum(self, examples: list[Encoded]) -> torch.Tensor:
+        if torch.is_grad_enabled() and getattr(self.base.get_decoder(), "gradient_checkpointing", False):
+            packed.switch(self.base, "packed")  # for good: the way back computes the layers once more
         with packed.attending(self.base, "packed"):
             return packed.loss_sum(self.base, self._batch(examples))
 

@@ -99,10 +99,15 @@ def load_base(folder: Path, *, precision: str = "auto", quantization: str = "non
 def _quantization(quantization: str, precision: str, device: torch.device) -> Any:
     from transformers import BitsAndBytesConfig
 
+    try:
+        import bitsandbytes.nn.modules
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"quantization {quantization} needs bitsandbytes, which does not run here: {error}. Choose quantization "
+            "none."
+        ) from error
     if device.type == "cpu":
         # With this feature on, the first forward repacks 4-bit weights for good, after which no gradient is right.
-        import bitsandbytes.nn.modules
-
         bitsandbytes.nn.modules.has_avx512bf16 = lambda: False
     if quantization == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)

@@ -184,6 +184,12 @@ def can_pack(model: Any) -> bool:
     return not any("sink" in name.rpartition(".")[2] for name, _ in model.named_parameters())
 
 
+def switch(model: Any, implementation: str) -> None:
+    """Let the model use this attention from now on."""
+    if model.config._attn_implementation != implementation:
+        model.set_attn_implementation(implementation)
+
+
 class attending:
     """Switch the model's attention within a block."""
 
@@ -193,14 +199,10 @@ class attending:
 
     def __enter__(self) -> None:
         self.before = self.model.config._attn_implementation
-        self._set(self.implementation)
+        switch(self.model, self.implementation)
 
     def __exit__(self, *_: object) -> None:
-        self._set(self.before)
-
-    def _set(self, implementation: str) -> None:
-        if self.model.config._attn_implementation != implementation:
-            self.model.set_attn_implementation(implementation)
+        switch(self.model, self.before)
 
 
 def loss_sum(model: Any, batch: PackedBatch) -> torch.Tensor:
