@@ -1,6 +1,11 @@
 """The model card of an adapter: what it is, what it was made from, what it is worth, as Markdown."""
 
+import re
 from typing import Any
+
+import yaml
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>|#!~])")
 
 
 def write_card(card: dict[str, Any]) -> str:
@@ -8,13 +13,11 @@ def write_card(card: dict[str, Any]) -> str:
     verdict = card.get("verdict")
     lines = [
         "---",
-        "library_name: peft",
-        f"base_model: {card['base']}",
-        "tags: [lora]",
+        _yaml({"library_name": "peft", "base_model": " ".join(card["base"].split()), "tags": ["lora"]}),
         "---",
-        f"# {card['name']}",
+        f"# {_plain(card['name'])}",
         "",
-        f"A LoRA adapter for **{card['base_title']}**, made by Atelier on {card['made_on']}.",
+        f"A LoRA adapter for **{_plain(card['base_title'])}**, made by Atelier on {card['made_on']}.",
         "",
         "## Worth",
         "",
@@ -27,7 +30,7 @@ def write_card(card: dict[str, Any]) -> str:
             "| --- | --- | --- | --- | --- | --- |",
         ]
         lines += [
-            f"| {part['title']} | {part['weight']:.0%} | {part['items']} | {part['base']['value']:.0%} | "
+            f"| {_plain(part['title'])} | {part['weight']:.0%} | {part['items']} | {part['base']['value']:.0%} | "
             f"{part['tuned']['value']:.0%} | {_points(part['difference'])} |"
             for part in verdict["components"]
         ]
@@ -35,11 +38,11 @@ def write_card(card: dict[str, Any]) -> str:
         "",
         "## Made from",
         "",
-        f"- Base: {card['base']}, fingerprint `{card['base_fingerprint'][:16]}`",
-        f"- Dataset: {card['dataset_name']}, {card['train_examples']} examples to train on and "
+        f"- Base: {_plain(card['base'])}, fingerprint `{card['base_fingerprint'][:16]}`",
+        f"- Dataset: {_plain(card['dataset_name'])}, {card['train_examples']} examples to train on and "
         f"{card['validation_examples']} to validate, hash `{card['dataset'][:16]}`",
-        *[f"  - {origin}: {count}" for origin, count in card["composition"].items()],
-        f"- Benchmark: {card['benchmark_name']}, hash `{card['benchmark'][:16]}`",
+        *[f"  - {_plain(origin)}: {count}" for origin, count in card["composition"].items()],
+        f"- Benchmark: {_plain(card['benchmark_name'])}, hash `{card['benchmark'][:16]}`",
         f"- {card['steps']} steps, {card['tokens']:,} tokens, {card['seconds']:.0f} seconds on {card['machine']}",
         f"- Eval loss {_number(card['eval_loss_before'])} before, {_number(card['eval_loss_after'])} after",
         f"- Weights sha256 `{card['weights_sha']}`",
@@ -48,7 +51,7 @@ def write_card(card: dict[str, Any]) -> str:
         "## Configuration",
         "",
         "```yaml",
-        *[f"{name}: {value}" for name, value in card["config"].items()],
+        _yaml(card["config"]),
         "```",
         "",
         "## Use",
@@ -70,10 +73,18 @@ def write_card(card: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _plain(text: str) -> str:
+    """Return a person's own words on one line, in which no sign is read as markup."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).rstrip("\n")
+
+
 def _points(difference: dict[str, float]) -> str:
-    return (
-        f"{100 * difference['value']:+.0f} points ({100 * difference['low']:+.0f} to {100 * difference['high']:+.0f})"
-    )
+    value, low, high = (round(100 * difference[name]) for name in ("value", "low", "high"))
+    return f"{value:+d} points ({low:+d} to {high:+d})"
 
 
 def _number(value: float | None) -> str:
