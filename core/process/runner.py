@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core import durable
+from core import durable, redaction
 from core.paths import PROJECT_DIR, JobFolder
 from core.process import environment
 from core.process.kinds import WARM_MODULES
@@ -46,6 +46,7 @@ class Assignment:
 
 
 def main() -> int:
+    redaction.install()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # only the end of the worker ends the runner
     warm = _WarmWorker() if "--warm" in sys.argv else None
     line = _wait_for_line(warm)

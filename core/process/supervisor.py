@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core import durable
+from core import durable, redaction
 from core.catalog import bases
 from core.errors import AppError, DamagedDatabase, LostClaim, StoreError
 from core.hardware.readings import read_machine
@@ -362,6 +362,7 @@ def _spawn_runner(flags: list[str]) -> subprocess.Popen[bytes]:
 
 
 def main() -> int:
+    redaction.install()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     workspace = Workspace(Path(sys.argv[1]))
     lock = FileLock(supervisor_lock(workspace))
