@@ -21,50 +21,34 @@ from core.training.configuration import (
     write_yaml,
 )
 
-# The custom example of the rating system's guide (configs/custom_training.yaml), word for word.
-RATING_SYSTEM_EXAMPLE = """\
-# Model Configuration
+# A file in the rating system's layout, with every field that its guide sets.
+RATING_SYSTEM_FILE = """\
 model:
   name: "mistralai/Mistral-7B-Instruct-v0.1"
   max_length: 4096
   load_in_4bit: true
   device_map: "auto"
-
-# Training Configuration
 training:
-  learning_rate: 1e-4          # Lower learning rate for stability
-  num_epochs: 5                # More epochs for better performance
-  batch_size: 1                # Smaller batch size for memory constraints
+  learning_rate: 1e-4  # YAML itself would call this a text
+  num_epochs: 5
+  batch_size: 1
   gradient_accumulation_steps: 8
   warmup_steps: 200
   save_steps: 250
   eval_steps: 250
   logging_steps: 5
-  
-  # LoRA Configuration
+
   lora:
-    r: 16                      # Higher rank for more capacity
+    r: 16
     lora_alpha: 32
     lora_dropout: 0.05
     bias: "none"
     target_modules: ["q_proj", "v_proj", "k_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-# Scoring Configuration
 scoring:
   dimensions:
-    empathy:
-      weight: 0.3
-      description: "Shows understanding and compassion"
-    clarity:
-      weight: 0.25
-      description: "Communicates clearly and effectively"
-    accuracy:
-      weight: 0.25
-      description: "Provides accurate information and advice"
-    professionalism:
-      weight: 0.2
-      description: "Maintains professional standards and boundaries"
-"""  # noqa: W293 - the guide has that blank line with blanks
+    empathy: {weight: 0.3, description: "A rubric is none of our business here"}
+    clarity: {weight: 0.25}
+"""
 
 Write = Callable[[str], Path]
 
@@ -213,8 +197,8 @@ def test_a_name_that_is_near_to_nothing_points_to_the_list() -> None:
 # YAML
 
 
-def test_the_rating_systems_custom_example_is_understood(write: Write) -> None:
-    values, base = read_yaml(write(RATING_SYSTEM_EXAMPLE))
+def test_a_file_of_the_rating_system_is_understood(write: Write) -> None:
+    values, base = read_yaml(write(RATING_SYSTEM_FILE))
     config = make_config(values, "example")
     assert base == "mistralai/Mistral-7B-Instruct-v0.1"
     assert config.max_length == 4096
