@@ -38,7 +38,7 @@ class Recipe:
     """All that decides the weights; the same recipe on the same machine gives the same model."""
 
     seed: int = 1
-    steps: int = 12_000
+    steps: int = 2_500
     vocabulary: int = 3_072
     hidden: int = 256
     intermediate: int = 704
@@ -52,7 +52,7 @@ class Recipe:
     learning_rate: float = 2e-3
     warmup_steps: int = 200
     restart_step: int = 2_000  # weights are rounded to bf16 and the optimizer starts anew, with its warm-up
-    decay_share: float = 0.15  # the last part: learning rate falls to 0, rows are long
+    decay_share: float = 0.12  # the last part: learning rate falls to 0, rows are long
     weight_decay: float = 0.1
     curriculum_tokens: int = 15_000_000  # until then operands grow
 
@@ -207,6 +207,14 @@ def _loss(model: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor) -> 
     logits = model(input_ids=ids[:, :-1], use_cache=False).logits
     token_loss = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     return (token_loss * weights[:, 1:].flatten()).sum() / weights[:, 1:].sum()
+
+
+def _tokenizer_of(work: Path, recipe: Recipe) -> PreTrainedTokenizerFast:
+    """Return the tokenizer that this work began with: a later version of the text would teach another one."""
+    folder = work / "tokenizer"
+    if not folder.exists():
+        make_tokenizer(recipe).save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def _restart(model: LlamaForCausalLM, optimizer: torch.optim.Optimizer) -> None:
