@@ -1,5 +1,6 @@
 """The adapter: LoRA layers put into a base by PEFT, and their weights out of it again."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from core.errors import CheckpointError, ConfigError
@@ -111,14 +113,30 @@ def check_adapter_folder(folder: Path) -> None:
         CheckpointError: What is missing or refused.
     """
     if not (folder / "adapter_model.safetensors").exists():
-        if any(folder.glob("adapter_model.bin")):
+        if (folder / "adapter_model.bin").exists():
             raise CheckpointError(
                 f"The adapter in {folder} has pickled weights, which can run code. Only safetensors are loaded."
             )
         raise CheckpointError(f"The adapter in {folder} has no adapter_model.safetensors.")
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"The adapter_config.json in {folder} can't be read: {error}.") from error
+    if not isinstance(settings, dict) or settings.get("auto_mapping"):
+        raise CheckpointError(f"The adapter in {folder} wants to import code of its own, which Atelier does not run.")
 
 
 def load_adapter(model: Any, folder: Path) -> PeftModel:
-    """Put a saved adapter on its base, for answering."""
+    """Put a saved adapter on its base, for answering.
+
+    Raises:
+        CheckpointError: The adapter could run code, is damaged, or does not fit the base.
+    """
     check_adapter_folder(folder)
-    return PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+    try:
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"The adapter in {folder} is damaged or does not fit its base: {reason}.") from error
