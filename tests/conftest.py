@@ -45,8 +45,9 @@ def processes_of(workspace: Workspace, kind: str = "") -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         line = " ".join(process.info["cmdline"] or [])
-        theirs = str(workspace.root) in line or _home_of(process) == str(workspace.root)
-        if theirs and "core." in line and kind in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if "core." not in line or kind not in line or process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue
+        if str(workspace.root) in line or _home_of(process) == str(workspace.root):
             found.append(process)
     return found
 
@@ -63,6 +64,22 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import make_base
 
     return make_base(tmp_path_factory.mktemp("tiny-base"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> object:
+    """What the exact job of tests.integration.support leaves when nothing interrupts it."""
+    from tests.integration import support
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATELIER_HOME", str(tmp_path_factory.mktemp("undisturbed") / "workspace"))
+        patch.setenv("ATELIER_WARM", "0")
+        chosen = Workspace.chosen()
+        schema.prepare(chosen)
+        try:
+            return support.end_of(chosen, support.submit(chosen, tiny_base, **support.EXACT_JOB))
+        finally:
+            end_processes(chosen)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ class Supervisor:
             return
         self.last_version, self.last_look = version, now
         active = jobs.in_states(self.db, ALIVE)
+        self.last_busy = now if active else self.last_busy
         for job in active:
             if self._is_dead(job, now):
                 self._settle(job)

@@ -1,22 +1,41 @@
-"""Short training jobs on the tiny base, and what tests look at in them."""
+"""Short training jobs on the tiny base, their processes, and what tests look at in them."""
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 
 from core.datasets import composition
 from core.paths import Workspace
-from core.store import jobs
+from core.process import queue
+from core.store import evaluations, jobs
 from core.store.connection import opened
 from core.store.jobs import Job
 from core.store.metrics import read_series
 from core.store.states import ENDED, State
 from core.training import configuration, submission
-from tests.conftest import wait_until
+from tests.conftest import processes_of, wait_until
 
 EXACT_METRICS = ("train/loss", "train/learning_rate", "train/grad_norm", "eval/loss")
+WORKERS = ("core.training.worker", "core.evaluation.worker", "core.process.warm")
+SUPERVISOR, RUNNER = "core.process.supervisor", "core.process.runner"
+
+# All that an exact continuation must restore: random dropout, accumulated gradients, a schedule, several epochs.
+EXACT_JOB: dict[str, Any] = {
+    "max_steps": 120,
+    "batch_size": 2,
+    "accumulation_steps": 2,
+    "dropout": 0.1,
+    "save_every_steps": 10,
+    "eval_every_steps": 20,
+}
 
 
 def write_rows(path: Path, count: int = 60) -> Path:
@@ -105,6 +124,109 @@ def exact_rows(workspace: Workspace, job: Job) -> dict[str, list[tuple[int, floa
         for name in EXACT_METRICS
         if name in series
     }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job leaves that must be the same to the last bit however often it was interrupted."""
+
+    weights: str
+    rows: dict[str, list[tuple[int, float]]]
+    answers: list[tuple[str, str, float]]
+
+
+def outcome(workspace: Workspace, job: Job) -> Outcome:
+    with opened(workspace) as db:
+        tuned = [row for row in evaluations.of_job(db, job.id) if row.adapter]
+        answers = [(one.item, one.answer, one.score) for row in tuned for one in evaluations.items(db, row.id)]
+    return Outcome(weights_hash(workspace, job), exact_rows(workspace, job), answers)
+
+
+def end_of(workspace: Workspace, job: Job) -> Outcome:
+    """Wait for the good end of a job and return what it leaves."""
+    ended = wait_for_end(workspace, job)
+    assert ended.state == "succeeded", ended.error or ended.reason
+    return outcome(workspace, job)
+
+
+def holders(workspace: Workspace, job: Job, *kinds: str) -> list[psutil.Process]:
+    """Return the live processes that hold a job's lock: its runner and its worker, or only those of some kinds."""
+    lock = str(workspace.job(job.id).lock)
+    found = []
+    for process in processes_of(workspace):
+        line = " ".join(process.info["cmdline"])
+        if _has_open(process, lock) and (not kinds or any(kind in line for kind in kinds)):
+            found.append(process)
+    return found
+
+
+def _has_open(process: psutil.Process, path: str) -> bool:
+    try:
+        return any(file.path == path for file in process.open_files())
+    except psutil.Error:  # it has just ended
+        return False
+
+
+def only(found: list[psutil.Process]) -> psutil.Process:
+    assert len(found) == 1, found
+    return found[0]
+
+
+def worker_of(workspace: Workspace, job: Job) -> psutil.Process:
+    return only(holders(workspace, job, *WORKERS))
+
+
+def supervisor_of(workspace: Workspace) -> psutil.Process:
+    """Return the leader: the one supervisor that holds the workspace's lock."""
+    lock = str(queue.supervisor_lock(workspace))
+    return only(
+        [one for one in processes_of(workspace, SUPERVISOR) if lock in [file.path for file in one.open_files()]]
+    )
+
+
+def wait_for_no_process(workspace: Workspace, *kinds: str, timeout_s: float = 10.0) -> None:
+    """Wait until no process of the workspace is left, or none of these kinds."""
+
+    def gone() -> bool:
+        return not any(processes_of(workspace, kind) for kind in kinds or ("",))
+
+    wait_until(gone, timeout_s, f"the end of all processes of kind {kinds or 'any'}")
+
+
+class WorkerCount:
+    """The most workers that were seen alive for one job at the same time."""
+
+    def __init__(self) -> None:
+        self.most = 0
+
+
+@contextmanager
+def watched_workers(workspace: Workspace, job: Job) -> Iterator[WorkerCount]:
+    """Count the workers of a job all the time that the block takes."""
+    count, done = WorkerCount(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            count.most = max(count.most, len(holders(workspace, job, *WORKERS)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield count
+    finally:
+        done.set()
+        watcher.join()
+
+
+def states_of(workspace: Workspace, job: Job) -> list[str]:
+    """Return every state that the job has been in, in order."""
+    with opened(workspace) as db:
+        return [event.after for event in jobs.events(db, job.id)]
+
+
+def notes_of(workspace: Workspace, job: Job) -> list[str]:
+    with opened(workspace) as db:
+        return [event.note for event in jobs.events(db, job.id)]
 
 
 def finite(values: np.ndarray) -> bool:
