@@ -131,7 +131,7 @@ def resolve_preset(preset: str, advice: dict[str, Any] | None = None, **changes:
     advice = advice or {}
     general = {name: value for name, value in advice.items() if name not in PRESETS}
     own = advice.get(preset, {})
-    return make_config({**_PRESET_VALUES[preset], **general, **own, **changes}, "the configuration")
+    return make_config({**_PRESET_VALUES[preset], **general, **own, **changes}, "The configuration")
 
 
 def make_config(values: dict[str, Any], source: str) -> TrainingConfig:

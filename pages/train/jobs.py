@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from core.catalog import bases
+from core.errors import AppError
 from core.process import queue
 from core.store import evaluations, jobs
 from core.store.evaluations import VerdictRow
@@ -13,23 +14,25 @@ from core.store.jobs import Job
 from core.store.states import ALIVE, ENDED, PRIORITIES, WAITING
 from core.wording import show_bytes, show_duration, show_energy
 from pages.widgets import charts, errors, job_details, job_list, job_state, session, verdict_card
-from pages.widgets.text import plain
+from pages.widgets.text import plain, sentence
 
 workspace = session.workspace()
 
 
 def show_head(job: Job, ahead: int) -> None:
-    """Draw which job it is, its state, and what a person may wonder about it."""
+    """Draw which job it is, its state, what a person may wonder about it, and why the last press was refused."""
     st.subheader(f"#{job.number} {plain(job.name)}", anchor=False)
     facts = [bases.title_of(job.spec["base"]), job.spec.get("preset"), job.spec.get("dataset_name")]
     facts.append(f"started {session.show_when(job.started_at)}" if job.started_at else "not started")
     st.markdown(f":small[{job_state.badge_text(job)} :gray[{plain(' · '.join(fact for fact in facts if fact))}]]")
     if job.state == "failed":
-        st.error(plain(job.error), icon=":material/error:")
+        st.error(sentence(job.error), icon=":material/error:")
     elif job.state == "blocked":
-        st.warning(plain(job.reason) + " The job starts by itself once that is mended.", icon=":material/block:")
+        st.warning(sentence(job.reason) + " The job starts by itself once that is mended.", icon=":material/block:")
     elif job.state != "running" and job.state not in ENDED:
-        st.caption(plain(job_state.explain(job, ahead)))
+        st.caption(sentence(job_state.explain(job, ahead)))
+    if "refusal" in st.session_state:
+        st.error(sentence(st.session_state.pop("refusal")), icon=":material/error:")
 
 
 def show_actions(job: Job) -> None:
@@ -44,7 +47,7 @@ def show_actions(job: Job) -> None:
         if job.state in ENDED:
             if st.button("Run again" if job.state == "succeeded" else "Retry", icon=":material/replay:"):
                 act(job, queue.retry)
-            if job.kind == "train" and st.button("Change and run", icon=":material/tune:"):
+            if job.kind == "train" and st.button("New job from these settings", icon=":material/tune:"):
                 st.session_state["settings_of"] = job.id
                 st.switch_page("pages/train/new_job.py")
         if job.state in WAITING:
@@ -59,7 +62,7 @@ def offer_cancel(job: Job) -> None:
         return
     with st.popover("Cancel", icon=":material/stop:"):
         st.write("The job ends for good and leaves no adapter. To go on later, pause it instead.")
-        if st.button("End the job", type="primary"):
+        if st.button("End the job"):
             act(job, queue.cancel)
 
 
@@ -79,12 +82,13 @@ def offer_priority(job: Job) -> None:
 
 
 def act(job: Job, action: job_details.Action) -> None:
-    """Do something with the job as it is now, and show what came of it; a refusal is shown in place."""
-    with errors.shown():
+    """Do something with the job as it is now, and draw the page anew with what came of it or why it was refused."""
+    try:
         with session.store() as db:
-            done = action(db, jobs.get(db, job.id))
-        st.session_state["shown_job"] = done.id
-        st.rerun()
+            st.session_state["shown_job"] = action(db, jobs.get(db, job.id)).id
+    except AppError as error:
+        st.session_state["refusal"] = str(error)
+    st.rerun()
 
 
 def show_figures(job: Job) -> None:
@@ -94,7 +98,7 @@ def show_figures(job: Job) -> None:
         st.metric("Score of the base", f"{result['score']:.0%}")
     if "steps" not in result:
         return
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         steps = f"{result['steps']:,} steps"
         st.metric(
             "Training", show_duration(result["seconds"]), steps, delta_color="off", delta_arrow="off", width="content"
@@ -154,8 +158,7 @@ def show_live(job_id: str, was: str, verdict: VerdictRow | None, others: list[Jo
             st.session_state["shown_job"] = job_id
             st.rerun()
         if job.is_alive:
-            with errors.shown():
-                job_state.show_progress(workspace, job)
+            job_state.show_progress(workspace, job)
         drawn: dict[str, Callable[[], None]] = {
             "Charts": lambda: show_charts(job),
             "Configuration": lambda: job_details.show_configuration(job, others),

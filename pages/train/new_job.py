@@ -36,7 +36,7 @@ def take_over() -> None:
         return
     with session.store() as db:
         job = jobs.get(db, asked)
-    base, chosen = job.spec["base"], list(job.spec["industries"])
+    base, chosen = job.spec["base"], list(job.spec.get("industries", []))
     known = base in bases.known_bases()
     st.session_state["taken_settings"] = job.spec["config"]
     st.session_state["taken_from"] = f"#{job.number} {job.name}"
@@ -231,11 +231,12 @@ def show_draft(draft: Draft, evaluate: bool, baseline: bool) -> None:
 
 def origins(draft: Draft) -> list[str]:
     """Return for each origin of the examples how many there are, in a line of Markdown."""
+    file = draft.composition.source.get("file", "a file")
     lines = []
     for origin, count in draft.composition.by_origin.items():
         kind, _, name = origin.partition(":")
-        known = {"corpus": f"from the corpus of {plain(name)}", "generated": f"generated for {plain(name)}"}
-        lines.append(f"**{count:,}** {known.get(kind, f'rows of {plain(draft.composition.name)}')}")
+        words = {"corpus": f"from the corpus of {name}", "generated": f"generated for {name}"}
+        lines.append(f"**{count:,}** {plain(words.get(kind, f'rows of {file}'))}")
     return lines
 
 

@@ -13,7 +13,7 @@ from tsdownsample import MinMaxLTTBDownsampler
 from core.store.metrics import EMPTY, Series, read_progress, read_series
 
 MOST_POINTS = 400
-ACCENT, QUIET, WARM, BLUE = "#1f8f7b", "#8d979d", "#c98a2b", "#4c7fb8"
+ACCENT, QUIET, WARM, BLUE = "#1f8f7b", "#7f8a91", "#b87a20", "#4c7fb8"
 HEIGHT = 230
 
 

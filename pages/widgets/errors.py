@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from core.errors import AppError
+from pages.widgets import uploads
+from pages.widgets.text import sentence
 
 
 @contextmanager
@@ -14,4 +16,4 @@ def shown() -> Iterator[None]:
     try:
         yield
     except AppError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(uploads.without_folder(str(error))), icon=":material/error:")

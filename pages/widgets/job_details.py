@@ -12,6 +12,7 @@ from core.store import jobs
 from core.store.jobs import Job
 from core.training import configuration
 from pages.widgets import session
+from pages.widgets.text import setting_label
 
 Action = Callable[[sqlite3.Connection, Job], Job]
 LOG_BYTES = 40_000
@@ -34,22 +35,18 @@ def show_configuration(job: Job, others: list[Job]) -> None:
     )
     mine = settings(job)
     if not chosen:
-        columns = {"Setting": [_name(key) for key in mine], "Value": [_value(value) for value in mine.values()]}
+        columns = {"Setting": [setting_label(key) for key in mine], "Value": [_value(value) for value in mine.values()]}
     else:
         differing = configuration.difference(mine, settings(rivals[chosen]))
         if not differing:
             st.caption("Both have the same configuration.")
             return
         columns = {
-            "Setting": [_name(key) for key, _, _ in differing],
+            "Setting": [setting_label(key) for key, _, _ in differing],
             f"#{job.number}": [_value(one) for _, one, _ in differing],
             f"#{rivals[chosen].number}": [_value(other) for _, _, other in differing],
         }
     st.dataframe(pd.DataFrame(columns), hide_index=True, height=38 + 35 * len(columns["Setting"]))
-
-
-def _name(key: str) -> str:
-    return key.removesuffix("_name").replace("_", " ").capitalize()
 
 
 def _value(value: Any) -> str:

@@ -59,8 +59,8 @@ def _table(found: list[Job]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "#": [job.number for job in found],
-            "Name": [job.name for job in found],
             "State": [[job.state] for job in found],
+            "Name": [job.name for job in found],
             "Result": [job_state.result_text(job) for job in found],
             "Priority": [job.priority_name for job in found],
             "Started": [session.show_when(job.started_at or job.created_at) for job in found],
@@ -71,12 +71,12 @@ def _table(found: list[Job]) -> pd.DataFrame:
 def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "#": column.NumberColumn(width=50, alignment="left"),
-        "Name": column.TextColumn(width="large"),
+        "#": column.NumberColumn(width=45, alignment="left"),
+        "Name": column.TextColumn(width=330),
         "State": column.MultiselectColumn(
-            width=110, options=list(STATES), color=[job_state.LOOKS[state][0] for state in STATES]
+            width=100, options=list(STATES), color=[job_state.LOOKS[state][0] for state in STATES]
         ),
-        "Result": column.TextColumn(width=160),
-        "Priority": column.TextColumn(width=80),
-        "Started": column.TextColumn(width=110),
+        "Result": column.TextColumn(width=130),
+        "Priority": column.TextColumn(width=75),
+        "Started": column.TextColumn(width=100),
     }

@@ -4,6 +4,7 @@ import time
 
 import streamlit as st
 
+from core.errors import DamagedDatabase
 from core.paths import Workspace
 from core.store.jobs import Job
 from core.store.metrics import Progress, read_progress
@@ -61,7 +62,11 @@ def explain(job: Job, ahead: int) -> str:
 
 def show_progress(workspace: Workspace, job: Job) -> None:
     """Draw where a live job is; a worker that has been silent for a minute is named."""
-    progress = read_progress(workspace.job(job.id).metrics)
+    try:
+        progress = read_progress(workspace.job(job.id).metrics)
+    except DamagedDatabase:  # the charts say so
+        st.progress(0.0, text="How far it is can't be read")
+        return
     if progress is None or progress.attempt != job.attempt:
         st.progress(0.0, text="Starting the worker")
         return

@@ -17,7 +17,7 @@ def show(workspace: Workspace) -> None:
             _show_gpu(gpu)
         if not gpus:
             st.markdown("**No NVIDIA GPU.** The starter trains on the processor; bases of 1B and more want a GPU.")
-        with st.container(horizontal=True, gap="large"):
+        with st.container(horizontal=True, gap="medium"):
             _figure("Processor", f"{host.cpu_percent:.0f}%", f"{machine.cores} cores")
             _figure("Memory in use", show_bytes(host.memory_used_bytes), f"of {show_bytes(host.memory_total_bytes)}")
             _figure("Free disk", show_bytes(host.disk_free_bytes), "for the workspace")
@@ -25,7 +25,7 @@ def show(workspace: Workspace) -> None:
 
 def _show_gpu(gpu: GpuReading) -> None:
     st.markdown(f"**{plain(gpu.name)}**")
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         _figure("GPU use", _with_unit(gpu.utilization_percent, "%"))
         _figure("GPU memory in use", show_bytes(gpu.memory_used_bytes), f"of {show_bytes(gpu.memory_total_bytes)}")
         _figure("Temperature", _with_unit(gpu.temperature_celsius, " °C"))

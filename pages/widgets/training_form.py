@@ -6,6 +6,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from core.training.configuration import TrainingConfig
+from pages.widgets.text import setting_label
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Adapter": ("rank", "alpha", "dropout", "target_modules", "bias", "rslora", "dora"),
@@ -18,8 +19,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_grad_norm",
         "optimizer",
     ),
-    "Length and portions": ("epochs", "max_steps", "batch_size", "accumulation_steps", "max_length", "packing"),
-    "Watching and saving": (
+    "Length": (
+        "epochs",
+        "max_steps",
+        "batch_size",
+        "accumulation_steps",
+        "max_length",
+        "packing",
+        "generated_examples",
+    ),
+    "Watching": (
         "validation_share",
         "eval_every_steps",
         "save_every_steps",
@@ -27,7 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "early_stopping_patience",
         "early_stopping_min_delta",
     ),
-    "Machine and data": ("precision", "quantization", "gradient_checkpointing", "seed", "generated_examples"),
+    "Machine": ("precision", "quantization", "gradient_checkpointing", "seed"),
 }
 
 
@@ -47,7 +56,7 @@ def show(start: TrainingConfig, key: str) -> dict[str, Any]:
 
 def _field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     """Draw one field as its type wants it; what can't be read becomes a sentence when the form is checked."""
-    label, about = name.replace("_", " ").capitalize(), field.description
+    label, about = setting_label(name), field.description
     if name == "target_modules":
         text = value if isinstance(value, str) else ", ".join(value)
         given = st.text_input(label, text, help=about, key=key).strip()

@@ -1,6 +1,7 @@
 """Dropped files: kept under their own names, so that messages name them, in a folder that this session owns."""
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,12 @@ def kept(dropped: UploadedFile) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     return target
+
+
+def without_folder(message: str) -> str:
+    """Return a message that calls a dropped file by its name alone; where it lies meanwhile says nothing to people."""
+    folder = st.session_state.get("upload_folder")
+    return re.sub(rf"{re.escape(folder)}[/\\][0-9a-f]+[/\\]", "", message) if folder else message
 
 
 def read_settings(dropped: UploadedFile) -> dict[str, Any]:

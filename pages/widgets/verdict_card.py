@@ -33,7 +33,7 @@ def show(row: VerdictRow) -> None:
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
         st.markdown(f"#### {_headline(content)}")
         st.write(plain(content["sentence"]))
-        with st.container(horizontal=True, gap="large"):
+        with st.container(horizontal=True, gap="medium"):
             st.metric("Base", f"{content['base_score']:.0%}", width="content")
             st.metric("Tuned", f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
             st.metric(
@@ -45,7 +45,6 @@ def show(row: VerdictRow) -> None:
                 width="content",
                 help="The difference lies in this range, unless chance played a trick that it plays once in 20 times.",
             )
-            st.metric("Held-out questions", f"{content['items']:,}", width="content")
         if len(content["components"]) > 1:
             st.plotly_chart(
                 component_figure(content["components"]),

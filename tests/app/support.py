@@ -189,13 +189,15 @@ def one_sentence(tab: AppTest) -> str:
     """Return the one sentence of failure that the page shows; it shows no traceback."""
     assert_no_traceback(tab)
     assert len(tab.error) == 1, [element.value for element in tab.error]
-    return str(tab.error[0].value)
+    return as_read(str(tab.error[0].value))
 
 
 def as_read(markdown: str) -> str:
-    """Return what a person reads of a line of Markdown; any markup that CommonMark finds in it fails the test."""
+    """Return what a person reads of a line of Markdown; any markup but `commands` fails the test."""
     inline = MarkdownIt("commonmark").enable(["strikethrough", "table"]).parseInline(markdown)[0].children or []
-    assert {token.type for token in inline} <= {"text", "text_special"}, f"{markdown!r} is read as markup: {inline}"
+    assert {token.type for token in inline} <= {"text", "text_special", "code_inline"}, (
+        f"{markdown!r} is read as markup: {inline}"
+    )
     return "".join(token.content for token in inline)
 
 
