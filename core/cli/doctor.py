@@ -1,43 +1,28 @@
 """`atelier doctor`: what of the machine, the packages, the data files and the workspace is fit, and what to do."""
 
+import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from core import durable
 from core.catalog import bases, industries
+from core.cli.output import print_text
 from core.datasets import pack_check
-from core.errors import AppError
+from core.errors import AppError, StoreError
 from core.hardware.readings import read_gpus, read_host, read_machine
-from core.paths import PROJECT_DIR, Workspace
+from core.paths import Workspace
 from core.process.liveness import is_held
-from core.process.queue import supervisor_lock
+from core.process.queue import presence_lock, supervisor_lock
 from core.store import backup, schema
-from core.store.connection import SAFE_WAL_VERSION, journal_mode
+from core.store.connection import SAFE_WAL_VERSION, connect_readonly, journal_mode
 from core.wording import show_bytes
 
-PACKAGES = (
-    "streamlit",
-    "plotly",
-    "pandas",
-    "torch",
-    "transformers",
-    "peft",
-    "accelerate",
-    "bitsandbytes",
-    "tokenizers",
-    "safetensors",
-    "sqlite-utils",
-    "psutil",
-    "nvidia-ml-py",
-    "pydantic",
-    "typer",
-    "scipy",
-    "tsdownsample",
-)
 LEAST_FREE_BYTES = 2e9
 
 
@@ -56,10 +41,15 @@ class Finding:
 
 def examine(workspace: Workspace, restore: bool = False) -> list[Finding]:
     """Return all findings: severity is ok, note or problem."""
-    return [*_machine(workspace), *_packages(), *_data(workspace), *_workspace(workspace, restore)]
+    return [
+        *look_at_machine(workspace),
+        *look_at_packages(),
+        *look_at_data(workspace),
+        *look_at_workspace(workspace, restore),
+    ]
 
 
-def _machine(workspace: Workspace) -> Iterator[Finding]:
+def look_at_machine(workspace: Workspace) -> Iterator[Finding]:
     machine, host = read_machine(), read_host(workspace.root)
     fit = sys.version_info >= (3, 11)
     yield Finding(
@@ -100,8 +90,8 @@ def _machine(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("machine", "ok", f"SQLite {version_text}")
 
 
-def _packages() -> Iterator[Finding]:
-    for name in PACKAGES:
+def look_at_packages() -> Iterator[Finding]:
+    for name in _needed_packages():
         try:
             yield Finding("packages", "ok", f"{name} {version(name)}")
         except PackageNotFoundError:
@@ -115,6 +105,15 @@ def _packages() -> Iterator[Finding]:
         )
 
 
+def _needed_packages() -> list[str]:
+    """Return the names of the packages without which Atelier does not run, as its own installation lists them."""
+    try:
+        lines = [line for line in requires("atelier") or [] if "extra ==" not in line]
+    except PackageNotFoundError:
+        return ["atelier"]
+    return sorted(re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in lines)
+
+
 def _has_cuda_wheel() -> bool | None:
     try:
         return "+cpu" not in version("torch")
@@ -122,7 +121,7 @@ def _has_cuda_wheel() -> bool | None:
         return None
 
 
-def _data(workspace: Workspace) -> Iterator[Finding]:
+def look_at_data(workspace: Workspace) -> Iterator[Finding]:
     try:
         folder = bases.locate("starter")
         assert folder is not None
@@ -143,59 +142,73 @@ def _data(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("data", "ok", f"Industry {pack.id}: corpus, grammar and benchmark are sound")
 
 
-def _workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
-    if not workspace.root.exists():
-        yield Finding(
-            "workspace", "note", f"The workspace {workspace.root} does not exist yet", "The first start makes it."
-        )
+def look_at_workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
+    root = workspace.root
+    if not root.exists():
+        yield Finding("workspace", "note", f"The workspace {root} does not exist yet", "The first start makes it.")
         return
-    if _is_network_disk(workspace.root):
+    if not root.is_dir() or not os.access(root, os.W_OK):
+        kind = "can't be written" if root.is_dir() else "is a file"
+        yield Finding("workspace", "problem", f"The workspace {root} {kind}", "Set ATELIER_HOME to a folder of yours.")
+        return
+    if _is_network_disk(root):
         yield Finding(
             "workspace",
             "problem",
-            f"The workspace {workspace.root} lies on a network disk",
+            f"The workspace {root} lies on a network disk",
             "Set ATELIER_HOME to a local folder: SQLite's locks do not hold on network disks.",
         )
     if workspace.database.exists():
-        damage = schema.find_damage(workspace.database)
-        if damage and restore:
-            taken = backup.restore(workspace)
-            yield Finding(
-                "workspace",
-                "note",
-                "The damaged database was put aside; "
-                + (
-                    f"the backup {taken.name} took its place"
-                    if taken
-                    else "there was no backup, the workspace starts afresh"
-                ),
-            )
-        elif damage:
-            yield Finding(
-                "workspace",
-                "problem",
-                f"The database {workspace.database} is damaged: {damage}",
-                "Stop Atelier and run `atelier doctor --restore`.",
-            )
-        else:
-            yield Finding("workspace", "ok", f"Database {workspace.database}")
-    damaged = [
-        folder.name
-        for folder in sorted(workspace.adapters.glob("*"))
-        if not folder.name.startswith(".") and durable.find_damage(folder)
-    ]
-    yield Finding(
-        "workspace",
-        "problem" if damaged else "ok",
-        f"{len(damaged)} damaged adapters: {', '.join(damaged[:3])}"
-        if damaged
-        else f"{len(list(workspace.adapters.glob('*')))} adapters, all whole",
-        "Train them again, or restore their folders from a backup." if damaged else "",
-    )
+        yield _check_database(workspace, restore)
+    folders = [folder for folder in sorted(workspace.adapters.glob("*")) if not folder.name.startswith(".")]
+    damaged = [folder.name for folder in folders if durable.find_damage(folder)]
+    if damaged:
+        yield Finding(
+            "workspace",
+            "problem",
+            f"{len(damaged)} of {len(folders)} adapters are damaged: {', '.join(damaged[:3])}",
+            "Train them again, or restore their folders from a backup.",
+        )
+    else:
+        yield Finding("workspace", "ok", f"Adapters: {len(folders)}, all whole")
     at_work = is_held(supervisor_lock(workspace))
     yield Finding(
         "workspace", "ok", "The supervisor is at work" if at_work else "The supervisor rests; a job or the app wakes it"
     )
+
+
+def _check_database(workspace: Workspace, restore: bool) -> Finding:
+    path = workspace.database
+    try:
+        damage = schema.find_damage(path)
+        if not damage:
+            with closing(connect_readonly(path)) as db:
+                schema.is_current(db)
+            return Finding("workspace", "ok", f"Database {path}")
+    except StoreError as error:
+        return Finding("workspace", "problem", str(error).rstrip("."), "")
+    if not restore:
+        return Finding(
+            "workspace",
+            "problem",
+            f"The database {path} is damaged: {damage}",
+            "Close the app and run `atelier doctor --restore`.",
+        )
+    if _is_in_use(workspace):
+        return Finding(
+            "workspace",
+            "problem",
+            f"The database {path} is damaged: {damage}. It is not restored while the app or a job is open",
+            "Close the app, wait until the jobs have ended, and try again.",
+        )
+    taken = backup.restore(workspace)
+    source = f"the backup {taken.name} took its place" if taken else "there was no backup, the workspace starts afresh"
+    return Finding("workspace", "note", f"The damaged database was put aside; {source}")
+
+
+def _is_in_use(workspace: Workspace) -> bool:
+    locks = [supervisor_lock(workspace), presence_lock(workspace), *workspace.jobs.glob("*/alive.lock")]
+    return any(is_held(lock) for lock in locks)
 
 
 def _is_network_disk(path: Path) -> bool:
@@ -212,11 +225,11 @@ def _is_network_disk(path: Path) -> bool:
 
 def print_findings(findings: list[Finding]) -> None:
     marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
-    area = ""
-    for finding in findings:
-        if finding.area != area:
-            area = finding.area
-            print(f"\n{area.capitalize()}" if area != "machine" else area.capitalize())
-        print(f"  {marks[finding.severity]} {finding.text}{f'. {finding.remedy}' if finding.remedy else ''}")
-    problems = sum(finding.severity == "problem" for finding in findings)
-    print(f"\n{'All is fit.' if not problems else f'{problems} problems; see above what to do.'}  {PROJECT_DIR}")
+    for area in dict.fromkeys(finding.area for finding in findings):
+        print_text(area.capitalize())
+        for finding in findings:
+            if finding.area == area:
+                remedy = f". {finding.remedy}" if finding.remedy else ""
+                print_text(f"  {marks[finding.severity]} {finding.text}{remedy}")
+    count = sum(finding.severity == "problem" for finding in findings)
+    print_text("All is fit." if not count else f"{count} problem{'s' if count > 1 else ''}; see above what to do.")

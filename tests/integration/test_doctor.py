@@ -1,0 +1,253 @@
+"""`atelier doctor`: it says what is wrong and what to do, never calls a sound thing broken, and restores with care."""
+
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core import durable
+from core.catalog import bases
+from core.cli import doctor
+from core.cli.doctor import Finding
+from core.paths import Workspace
+from core.process.liveness import FileLock
+from core.process.queue import presence_lock, supervisor_lock
+from core.store import backup, connection, jobs
+from core.store.connection import opened
+from tests.integration.command import Command, make_command, picture, run_code
+from tests.packs import write_pack, write_rows
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def atelier(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return make_command(monkeypatch, capsys)
+
+
+def problems(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "problem"]
+
+
+def look_at_workspace(workspace: Workspace, restore: bool = False) -> list[Finding]:
+    return list(doctor.look_at_workspace(workspace, restore))
+
+
+def add_job(workspace: Workspace, name: str) -> None:
+    with opened(workspace) as db:
+        jobs.create(db, kind="train", name=name, spec={})
+
+
+def names_of_jobs(workspace: Workspace) -> list[str]:
+    with opened(workspace) as db:
+        return [job.name for job in jobs.recent(db)]
+
+
+def damage(path: Path) -> bytes:
+    """Overwrite the middle of a database and return what it holds now."""
+    content = bytearray(path.read_bytes())
+    content[4096 : len(content) // 2] = b"\x5a" * (len(content) // 2 - 4096)
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def test_a_sound_installation_is_called_fit_and_stays_as_it_is(atelier: Command, workspace: Workspace) -> None:
+    add_job(workspace, "kept")
+    before = picture(workspace.root)
+    answer = atelier("doctor")
+    assert answer.code == 0, answer.out
+    assert answer.out.endswith("All is fit.\n")
+    assert "PROBLEM" not in answer.out
+    for part in ("Machine", "Packages", "Data", "Workspace", "torch", "Industry finance", "Starter model"):
+        assert part in answer.out
+    assert picture(workspace.root) == before
+
+
+def test_json_gives_every_finding_with_its_remedy_and_the_same_exit_code(
+    atelier: Command, workspace: Workspace
+) -> None:
+    (workspace.industries / "odd.yaml").write_text("id: [\n", encoding="utf-8")
+    (workspace.industries / "toys.yaml").write_text("id: toys\ncolour: red\n", encoding="utf-8")
+    answer = atelier("doctor", "--json")
+    found = json.loads(answer.out)
+    wrong = [one for one in found if one["severity"] == "problem"]
+    assert answer.code == 1
+    assert {one["area"] for one in found} == {"machine", "packages", "data", "workspace"}
+    assert all(one.keys() == {"area", "severity", "text", "remedy"} and one["text"] for one in found)
+    assert len(wrong) == 2 and all(one["remedy"] for one in wrong)
+    assert "odd.yaml, line 2 is not valid YAML" in wrong[0]["text"]
+    assert "toys.yaml is wrong at" in wrong[1]["text"]
+
+
+def test_a_wrong_sum_a_missing_file_and_a_leak_in_a_pack_are_named_with_their_place(workspace: Workspace) -> None:
+    write_pack(workspace.root)
+    write_rows(
+        workspace.root / "training" / "toys.jsonl",
+        [
+            {"prompt": "What is 2 toys and 3 toys?", "response": "2 + 3 = 6"},
+            {"prompt": "Of 80 toys 20 were sold. How many percent?", "response": "A quarter."},
+        ],
+    )
+    write_pack(workspace.root, id="kites", corpus="kites.jsonl")
+    (workspace.root / "training" / "kites.jsonl").unlink()
+    texts = [finding.text for finding in problems(list(doctor.look_at_data(workspace)))]
+    assert any("toys.jsonl, row 1" in text and "2 + 3" in text and "5" in text for text in texts)
+    assert any("toys: The corpus gives away the item 'Of 80 toys" in text for text in texts)
+    assert any("kites.jsonl" in text and "no file" in text for text in texts)
+    assert all(text.startswith(("toys:", "kites:")) for text in texts)
+
+
+def test_a_starter_that_is_missing_or_cut_off_is_a_problem(
+    workspace: Workspace, tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bases, "MODELS_DIR", tmp_path / "models")
+    first = problems(list(doctor.look_at_data(workspace)))
+    assert len(first) == 1 and "starter" in first[0].text and "models/starter" in first[0].remedy
+    shutil.copytree(tiny_base, tmp_path / "models" / "starter")
+    assert problems(list(doctor.look_at_data(workspace))) == []
+    os.truncate(tmp_path / "models" / "starter" / "model.safetensors", 5_000)
+    (cut,) = problems(list(doctor.look_at_data(workspace)))
+    assert "model.safetensors" in cut.text and "cut off" in cut.text
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    """The list is the installation's own: a made-up one, found first, asks for a package that nobody has."""
+    info = tmp_path / "first" / "atelier-9.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: atelier\nVersion: 9\nRequires-Dist: psutil>=6\n"
+        'Requires-Dist: no-such-package<2,>=1\nRequires-Dist: not-needed; extra == "test"\n',
+        encoding="utf-8",
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(info.parent)!r}); from core.cli import doctor\n"
+        "for one in doctor.look_at_packages(): print(one.severity, one.text, one.remedy)"
+    )
+    answer = run_code(code, home=tmp_path / "workspace")
+    assert "problem no-such-package is not installed Run `make install`." in answer.out
+    assert "ok psutil" in answer.out
+    assert "not-needed" not in answer.out
+
+
+@pytest.mark.parametrize(("linked", "severity", "word"), [((3, 40, 1), "note", "DELETE"), ((3, 51, 3), "ok", "SQLite")])
+def test_an_old_sqlite_is_a_remark_and_no_problem(
+    linked: tuple[int, int, int], severity: str, word: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", linked)
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, linked)))
+    found = [finding for finding in doctor.look_at_machine(workspace) if finding.text.startswith("SQLite")]
+    assert [finding.severity for finding in found] == [severity]
+    assert word in found[0].text and ".".join(map(str, linked)) in found[0].text
+
+
+def test_a_damaged_database_is_a_problem_and_stays_as_it_is_until_it_is_to_be_restored(
+    atelier: Command, workspace: Workspace
+) -> None:
+    add_job(workspace, "before the backup")
+    saved = backup.save(workspace)
+    add_job(workspace, "after the backup")
+    broken = damage(workspace.database)
+    told = atelier("doctor")
+    assert told.code == 1
+    assert f"The database {workspace.database} is damaged" in told.out
+    assert "atelier doctor --restore" in told.out
+    assert workspace.database.read_bytes() == broken
+    assert "atelier doctor --restore" in atelier("jobs", "list").err
+
+    mended = atelier("doctor", "--restore")
+    assert mended.code == 0, mended.out
+    assert saved.name in mended.out
+    assert names_of_jobs(workspace) == ["before the backup"]
+    aside = list((workspace.root / "damaged").rglob("control.db"))
+    assert [path.read_bytes() for path in aside] == [broken]
+    assert atelier("doctor").out.endswith("All is fit.\n")
+
+
+def test_without_a_backup_the_workspace_starts_afresh_and_says_so(atelier: Command, workspace: Workspace) -> None:
+    broken = damage(workspace.database)
+    (finding,) = [one for one in look_at_workspace(workspace, restore=True) if "damaged database" in one.text]
+    assert "no backup" in finding.text
+    assert json.loads(atelier("jobs", "list", "--json").out) == []
+    assert [path.read_bytes() for path in (workspace.root / "damaged").rglob("control.db")] == [broken]
+
+
+@pytest.mark.parametrize("lock_of", [presence_lock, supervisor_lock, lambda place: place.jobs / "01a" / "alive.lock"])
+def test_a_database_in_use_is_not_restored(lock_of: object, workspace: Workspace) -> None:
+    broken = damage(workspace.database)
+    lock = FileLock(lock_of(workspace))  # type: ignore[operator]
+    assert lock.acquire()
+    try:
+        found = problems(look_at_workspace(workspace, restore=True))
+    finally:
+        lock.release()
+    assert ["Close the app" in finding.remedy for finding in found] == [True]
+    assert workspace.database.read_bytes() == broken
+
+
+def test_a_busy_database_is_called_busy_and_never_put_aside(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_job(workspace, "kept")
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.2)
+    with closing(sqlite3.connect(workspace.database, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        found = problems(look_at_workspace(workspace, restore=True))
+        holder.execute("ROLLBACK")
+    assert ["busy" in finding.text for finding in found] == [True]
+    assert not (workspace.root / "damaged").exists()
+    assert names_of_jobs(workspace) == ["kept"]
+
+
+def test_a_database_of_a_later_version_is_a_problem_and_is_left_alone(workspace: Workspace) -> None:
+    with closing(sqlite3.connect(workspace.database)) as db:
+        db.execute("PRAGMA user_version=99")
+    before = workspace.database.read_bytes()
+    found = problems(look_at_workspace(workspace, restore=True))
+    assert ["later Atelier" in finding.text for finding in found] == [True]
+    assert workspace.database.read_bytes() == before
+
+
+def test_a_damaged_adapter_is_named(workspace: Workspace) -> None:
+    for name in ("01whole", "01torn"):
+        with durable.new_folder(workspace.adapters / name) as staging:
+            (staging / "adapter_model.safetensors").write_bytes(b"weights" * 100)
+    (workspace.adapters / ".staging-01begun").mkdir()
+    assert problems(look_at_workspace(workspace)) == []
+    (workspace.adapters / "01torn" / "adapter_model.safetensors").write_bytes(b"weights" * 99)
+    (found,) = problems(look_at_workspace(workspace))
+    assert found.text == "1 of 2 adapters are damaged: 01torn"
+    assert found.remedy
+
+
+def test_a_workspace_that_is_a_file_or_not_there_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "place"
+    (absent,) = look_at_workspace(Workspace(path))
+    assert absent.severity == "note" and "does not exist yet" in absent.text
+    assert not path.exists()
+    path.write_bytes(b"mine")
+    (found,) = look_at_workspace(Workspace(path))
+    assert found.severity == "problem" and "ATELIER_HOME" in found.remedy
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_workspace_that_may_not_be_written_is_a_problem() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place) / "workspace"
+        root.mkdir()
+        root.chmod(0o555)
+        Path(place).chmod(0o755)
+        code = (
+            "import os; from core.cli import doctor; from core.paths import Workspace\n"
+            f"os.getuid() or os.setuid({NOBODY})\n"
+            "for one in doctor.look_at_workspace(Workspace.chosen(), True): print(one.severity, one.text, one.remedy)"
+        )
+        answer = run_code(code, home=root)
+        root.chmod(0o755)
+    assert answer.out == f"problem The workspace {root} can't be written Set ATELIER_HOME to a folder of yours.\n"
