@@ -1,7 +1,7 @@
 """Make the bundled base model again: `python -m core.starter.build --out models/starter`.
 
-The whole recipe takes about an hour on two cores and minutes on a GPU; it goes on where it stopped. `--steps 40` is a smoke
-test of the same code.
+The whole recipe takes about an hour on two cores and minutes on a GPU; it goes on where it
+stopped. `--steps 40` is a smoke test of the same code.
 """
 
 import argparse

@@ -42,8 +42,8 @@ more than a few sentences lose their thread. It has had no safety training.
 ```
 python -m core.starter.build --out models/starter --steps {steps}
 ```
-About an hour on two cores, minutes on a GPU; it goes on where it stopped. `recipe.json` holds every number of the recipe,
-`log.jsonl` the loss every 50 steps. Another machine rounds differently and gives slightly different weights.
+About an hour on two cores, minutes on a GPU; it goes on where it stopped. `recipe.json` holds every number of the
+recipe, `log.jsonl` the loss every 50 steps. Another machine rounds differently and gives slightly different weights.
 """
 
 
