@@ -209,14 +209,6 @@ def _loss(model: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor) -> 
     return (token_loss * weights[:, 1:].flatten()).sum() / weights[:, 1:].sum()
 
 
-def _tokenizer_of(work: Path, recipe: Recipe) -> PreTrainedTokenizerFast:
-    """Return the tokenizer that this work began with: a later version of the text would teach another one."""
-    folder = work / "tokenizer"
-    if not folder.exists():
-        make_tokenizer(recipe).save_pretrained(folder)
-    return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
 def _restart(model: LlamaForCausalLM, optimizer: torch.optim.Optimizer) -> None:
     optimizer.state.clear()
     with torch.no_grad():
