@@ -254,17 +254,16 @@ def show_estimate(one: Estimate) -> None:
     st.caption(f"Learned from {one.jobs} {'job' if one.jobs == 1 else 'jobs'} on this machine{error}.")
 
 
-def form_token(draft: Draft, name: str) -> str:
-    """Return a name for this very wish: two tabs that press at once make one job, a later press a new one."""
-    with session.store() as db:
-        last = jobs.recent(db, 1)
-    content = [
-        draft.base,
-        draft.config.model_dump(mode="json"),
-        draft.composition.source,
-        name,
-        last[0].number if last else 0,
-    ]
+def form_token(draft: Draft, *wishes: object) -> str:
+    """Return a name for this very wish: a double press, or one in each of two tabs, makes one job.
+
+    The newest job when the form was first drawn is part of the name, so that the same wish made anew is another job.
+    """
+    if "drawn_after" not in st.session_state:
+        with session.store() as db:
+            st.session_state["drawn_after"] = max((job.number for job in jobs.recent(db, 1)), default=0)
+    data = (draft.composition.source, len(draft.composition.examples), draft.composition.benchmark.sha)
+    content = [draft.base, draft.config.model_dump(mode="json"), data, wishes, st.session_state["drawn_after"]]
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 
@@ -299,6 +298,7 @@ with left:
     baseline = st.toggle("Only test the base, train nothing", key="baseline")
     evaluate = st.toggle("Compare with the base at the end", True, key="evaluate", disabled=baseline)
 draft: Draft | None = None
+token = ""
 with right, st.container(border=True):
     with errors.shown():
         if not sound or config is None:
@@ -318,6 +318,7 @@ with right, st.container(border=True):
                 stamp_of(base, industry_ids),
             )
             show_draft(draft, evaluate, baseline)
+            token = form_token(draft, name, priority, evaluate, baseline)
     pressed = st.button(
         "Test the base" if baseline else "Start training",
         type="primary",
@@ -338,7 +339,8 @@ with right, st.container(border=True):
                 priority=priority,
                 evaluate=evaluate,
                 baseline_only=baseline,
-                form_token=form_token(draft, name),
+                form_token=token,
             )
+            del st.session_state["drawn_after"]
             st.session_state["shown_job"] = job.id
             st.switch_page("pages/train/jobs.py")
