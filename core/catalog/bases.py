@@ -103,6 +103,8 @@ def locate(base: str) -> Path | None:
     folder = _as_folder(base)
     if folder is not None:
         return check_folder(folder)
+    if Path(base).is_absolute():
+        raise NotFound(f"The folder {base} of the base model is missing. Put it back or choose another base.")
     if not _is_hub_id(base):
         raise NotFound(
             f"There is no base model {base!r}. Give one of {', '.join(known_bases())}, a folder with a model, or "

@@ -14,8 +14,8 @@ from core.datasets.examples import Example
 from core.errors import DataError
 from core.paths import Workspace
 from core.store import datasets
+from core.store.datasets import ROWS_FILE
 
-ROWS_FILE = "train.jsonl"
 MANIFEST_FILE = "dataset.json"
 
 
@@ -47,7 +47,7 @@ def save(
         "origins": dict(Counter(example.origin for example in examples)),
         "source": source,
     }
-    if durable.find_damage(folder) is not None:
+    if datasets.find_damage(workspace, sha) is not None:
         try:
             with durable.new_folder(folder) as staging:
                 (staging / ROWS_FILE).write_text(text, encoding="utf-8")
@@ -55,7 +55,7 @@ def save(
                     json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8"
                 )
         except FileExistsError:
-            if durable.find_damage(folder) is not None:
+            if datasets.find_damage(workspace, sha) is not None:
                 raise DataError(f"The dataset folder {folder} is damaged. Delete it and try again.") from None
     datasets.insert(db, sha, name, len(examples), manifest)
     return Version(sha, name, manifest)
@@ -68,7 +68,7 @@ def load(workspace: Workspace, sha: str) -> list[Example]:
         DataError: The folder is missing or damaged.
     """
     folder = workspace.datasets / sha
-    damage = durable.find_damage(folder)
+    damage = datasets.find_damage(workspace, sha)
     if damage:
         raise DataError(f"The dataset {sha[:12]} can't be used: {damage}.")
     examples = []

@@ -29,7 +29,7 @@ from core.process.liveness import FileLock, ProcessIdentity, is_held
 from core.process.queue import presence_lock, supervisor_lock
 from core.process.runner import Assignment
 from core.registry import reconcile
-from core.store import backup, jobs, schema
+from core.store import backup, datasets, jobs, schema
 from core.store.connection import connect, translated_errors
 from core.store.jobs import Job
 from core.store.metrics import read_progress
@@ -299,7 +299,7 @@ class Supervisor:
 def find_obstacle(workspace: Workspace, job: Job) -> str | None:
     """Return in a sentence why a job can't start now, or None: its data or its base are not there."""
     if job.dataset is not None:
-        damage = durable.find_damage(workspace.datasets / job.dataset)
+        damage = datasets.find_damage(workspace, job.dataset)
         if damage:
             return f"Its dataset {job.dataset[:12]} can't be used: {damage}. Put the folder back to unblock it."
     base = job.spec.get("base")

@@ -32,7 +32,7 @@ _GPU_FLOPS = {
 }
 _GPU_FLOPS_UNKNOWN = 15e12
 _OVERHEAD_BYTES = 600e6  # libraries and runtime
-_GPU_LOAD_SHARE = 0.8  # of its power limit, while it trains
+_SPARE_DISK_BYTES = 1e9
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ def count_adapter_parameters(shape: Shape, config: TrainingConfig) -> int:
         else {name: size for name, size in sizes.items() if name in config.target_modules}
     )
     return config.rank * shape.layers * sum(wanted.values())
+
+
+def count_spare_disk(shape: Shape | None, config: TrainingConfig) -> float:
+    """Return the bytes that must be free before a job starts: two checkpoints, and a gigabyte for all else."""
+    checkpoint = 0.0 if shape is None else 12.0 * count_adapter_parameters(shape, config)
+    return 2 * checkpoint + _SPARE_DISK_BYTES
 
 
 def count_step_flops(shape: Shape, config: TrainingConfig, supervised_share: float) -> float:

@@ -14,9 +14,9 @@ from core.catalog import bases, industries
 from core.datasets import composition, versions
 from core.datasets.chat import Encoded, read_chat_format
 from core.datasets.composition import Composition
-from core.errors import BadInput
+from core.errors import AppError, BadInput
 from core.evaluation.pinned import pin_benchmark
-from core.hardware.readings import read_machine
+from core.hardware.readings import read_host, read_machine
 from core.paths import Workspace
 from core.process import queue
 from core.store import measurements
@@ -27,6 +27,7 @@ from core.training.configuration import TrainingConfig
 from core.training.estimate import Estimate, Workload
 from core.training.plan import make_plan
 from core.training.spec import TrainSpec
+from core.wording import show_bytes
 
 MOST_NAME_LETTERS = 120
 
@@ -42,6 +43,7 @@ class Draft:
     estimate: Estimate | None
     counted: dict[str, float]
     cut_examples: int
+    spare_disk_bytes: float
 
     @property
     def tokens(self) -> int:
@@ -102,7 +104,7 @@ def draft(workspace: Workspace, base: str, config: TrainingConfig, chosen: Compo
     training, _ = versions.split(chosen.examples, config.validation_share, config.seed)
     if folder is None:
         workload = _guess_workload(training, config, len(chosen.benchmark.items))
-        return Draft(base, config, chosen, workload, None, {}, 0)
+        return Draft(base, config, chosen, workload, None, {}, 0, estimate.count_spare_disk(None, config))
     encoded = read_chat_format(folder).encode(training, config.max_length)
     workload = measure_workload(encoded, config, len(chosen.benchmark.items))
     shape, machine = bases.read_shape(folder), read_machine()
@@ -117,7 +119,22 @@ def draft(workspace: Workspace, base: str, config: TrainingConfig, chosen: Compo
         made,
         estimate.counted(shape, config, workload, machine),
         sum(example.cut > 0 for example in encoded),
+        estimate.count_spare_disk(shape, config),
     )
+
+
+def check_disk(workspace: Workspace, planned: Draft) -> None:
+    """Refuse a job for which the workspace's disk has no room.
+
+    Raises:
+        AppError: Too little is free.
+    """
+    free = read_host(workspace.root).disk_free_bytes
+    if free < planned.spare_disk_bytes:
+        raise AppError(
+            f"The disk of {workspace.root} has {show_bytes(free)} free; this job needs "
+            f"{show_bytes(planned.spare_disk_bytes)}. Free some space and try again."
+        )
 
 
 def measure_workload(encoded: list[Encoded], config: TrainingConfig, benchmark_items: int) -> Workload:
@@ -166,12 +183,14 @@ def submit(
 
     Raises:
         BadInput: The name is too long, or the priority unknown.
+        AppError: The disk has too little room.
     """
     queue.check_priority(priority)
     label = " ".join(name.split()) or f"{chosen.name} on {bases.title_of(base)}"
     if len(label) > MOST_NAME_LETTERS:
         raise BadInput(f"The name has {len(label)} letters; at most {MOST_NAME_LETTERS} are possible. Shorten it.")
     planned = draft(workspace, base, config, chosen)
+    check_disk(workspace, planned)
     with opened(workspace) as db:
         version = versions.save(
             workspace, db, chosen.name, chosen.examples, chosen.source | {"removed": chosen.removed}

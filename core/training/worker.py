@@ -44,7 +44,6 @@ from core.training.plan import Plan, make_plan
 from core.training.spec import TrainSpec
 
 MOST_VALIDATION = 512
-SPARE_DISK_BYTES = 200e6
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
 
 log = logging.getLogger("atelier")
@@ -126,7 +125,6 @@ def train(work: Work) -> None:
 
 def prepare(work: Work, spec: TrainSpec) -> Prepared:
     """Load base and data, encode and plan."""
-    _check_disk(work)
     work.report("loading the base", 0, 0)
     folder = download.obtain(
         spec.base,
@@ -142,6 +140,7 @@ def prepare(work: Work, spec: TrainSpec) -> Prepared:
     )
     if folder is None:
         raise Stopped(work.stop_request() or "pause")
+    _check_disk(work, estimate.count_spare_disk(bases.read_shape(folder), spec.config))
     _choose_threads(folder)
     loaded = load_base(folder, precision=spec.config.precision, quantization=spec.config.quantization)
     examples = versions.load(work.workspace, spec.dataset)
@@ -180,10 +179,12 @@ def prepare(work: Work, spec: TrainSpec) -> Prepared:
     )
 
 
-def _check_disk(work: Work) -> None:
+def _check_disk(work: Work, needed: float) -> None:
     free = read_host(work.workspace.root).disk_free_bytes
-    if free < SPARE_DISK_BYTES:
-        log.warning("Only %.0f MB are free on the disk of %s.", free / 1e6, work.workspace.root)
+    if free < needed:
+        log.warning(
+            "The disk of %s has %.0f MB free; the job needs %.0f MB.", work.workspace.root, free / 1e6, needed / 1e6
+        )
         raise Stopped("disk full")
 
 

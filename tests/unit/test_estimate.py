@@ -185,3 +185,10 @@ def test_what_is_stored_beside_a_job_is_the_count_without_any_lesson() -> None:
     counted = estimate.counted(SEVEN_B, TrainingConfig(), WORK, CPU)
     plain = estimated([])
     assert counted == {"counted_seconds": plain.seconds, "counted_memory_bytes": plain.memory_bytes}
+
+
+def test_a_job_wants_room_for_two_checkpoints_and_a_gigabyte() -> None:
+    config = TrainingConfig(rank=8)
+    two = 2 * 12 * estimate.count_adapter_parameters(SEVEN_B, config)  # weights and both moments, four bytes each
+    assert estimate.count_spare_disk(SEVEN_B, config) == two + 1e9
+    assert estimate.count_spare_disk(None, config) == 1e9
