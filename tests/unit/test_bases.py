@@ -108,11 +108,16 @@ def test_a_title_is_short(base: str, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "base", ["", "   ", "nothing", "a/b/c", "owner/", "/name", "../up", "owner/na me", "x" * 5000, "~nobody/x"]
+    "base", ["", "   ", "nothing", "a/b/c", "owner/", "../up", "owner/na me", "x" * 5000, "~nobody/x"]
 )
 def test_what_is_no_base_is_refused_with_what_would_be_one(base: str, hub_cache: Path) -> None:
     with pytest.raises(NotFound, match=r"starter.* a folder with a model, or a hub id such as owner/name"):
         bases.locate(base)
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"gone of the base model is missing\. Put it back or choose another base\."):
+        bases.locate(str(tmp_path / "gone"))
 
 
 # The hub's cache
