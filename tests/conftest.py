@@ -94,7 +94,7 @@ def rows_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0, what: str = "the condition") -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0, what: str = "the condition") -> None:
     """Wait for something that other processes bring about."""
     limit = time.monotonic() + timeout_s
     while not condition():

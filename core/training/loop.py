@@ -130,6 +130,8 @@ class Training:
     def run(self) -> Outcome:
         """Train to the end, to early stopping, or to a stop request, which leaves a checkpoint to go on from."""
         self.model.train()
+        if self.state.step == 0:  # whatever was drawn while preparing
+            torch.manual_seed(self.config.seed + 1)
         last_save = time.monotonic()
         last_report = 0.0
         eval_every = self.config.eval_every_steps or max(1, math.ceil(self.plan.steps / 10))

@@ -93,18 +93,18 @@ def read(workspace: Workspace, job: Job) -> Job:
         return jobs.get(db, job.id)
 
 
-def wait_for_state(workspace: Workspace, job: Job, *states: State, timeout_s: float = 90.0) -> Job:
+def wait_for_state(workspace: Workspace, job: Job, *states: State, timeout_s: float = 300.0) -> Job:
     wait_until(
         lambda: read(workspace, job).state in states, timeout_s, f"state {' or '.join(states)} of job #{job.number}"
     )
     return read(workspace, job)
 
 
-def wait_for_end(workspace: Workspace, job: Job, timeout_s: float = 120.0) -> Job:
+def wait_for_end(workspace: Workspace, job: Job, timeout_s: float = 300.0) -> Job:
     return wait_for_state(workspace, job, *ENDED, timeout_s=timeout_s)
 
 
-def wait_for_step(workspace: Workspace, job: Job, step: int, timeout_s: float = 90.0) -> None:
+def wait_for_step(workspace: Workspace, job: Job, step: int, timeout_s: float = 300.0) -> None:
     def reached() -> bool:
         loss = read_series(workspace.job(job.id).metrics).get("train/loss")
         return loss is not None and loss.steps.size > 0 and int(loss.steps[-1]) >= step

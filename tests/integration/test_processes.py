@@ -90,13 +90,13 @@ def test_a_warm_worker_takes_the_next_job(
 ) -> None:
     monkeypatch.setenv("ATELIER_WARM", "1")
     queue.ensure_supervisor(workspace)
-    wait_until(lambda: bool(processes_of(workspace, "core.process.warm")), 30, "a warm worker")
+    wait_until(lambda: bool(processes_of(workspace, "core.process.warm")), 120, "a warm worker")
     warm = only(processes_of(workspace, "core.process.warm"))
     job = submit(workspace, tiny_base, max_steps=200, evaluate=False)
     wait_for_step(workspace, job, 1)
     assert worker_of(workspace, job).pid == warm.pid
     assert wait_for_end(workspace, job).state == "succeeded"
-    wait_until(lambda: bool(processes_of(workspace, "core.process.warm")), 30, "the next warm worker")
+    wait_until(lambda: bool(processes_of(workspace, "core.process.warm")), 120, "the next warm worker")
     kill(supervisor_of(workspace))
     wait_for_no_process(workspace)
 
@@ -222,12 +222,12 @@ def start_supervisor(workspace: Workspace, prelude: str = "") -> subprocess.Pope
 
 
 def wait_for_leader(workspace: Workspace) -> None:
-    wait_until(lambda: is_held(queue.supervisor_lock(workspace)), 30, "a supervisor")
+    wait_until(lambda: is_held(queue.supervisor_lock(workspace)), 120, "a supervisor")
 
 
 def test_of_several_supervisors_one_leads_and_the_others_go(workspace: Workspace) -> None:
     started = [start_supervisor(workspace) for _ in range(4)]
-    wait_until(lambda: sum(one.poll() is None for one in started) == 1, 60, "one supervisor alone")
+    wait_until(lambda: sum(one.poll() is None for one in started) == 1, 120, "one supervisor alone")
     [leader] = [one for one in started if one.poll() is None]
     assert {one.returncode for one in started if one is not leader} == {0}
     assert is_held(queue.supervisor_lock(workspace))
@@ -248,7 +248,7 @@ def test_the_supervisor_goes_when_the_app_is_gone_and_nothing_is_left_to_do(
     job = submit(workspace, tiny_base, max_steps=30, evaluate=False)
     app.release()
     assert wait_for_end(workspace, job).state == "succeeded"
-    assert supervisor.wait(timeout=30) == 0
+    assert supervisor.wait(timeout=120) == 0
     wait_for_no_process(workspace)
 
 
@@ -263,7 +263,7 @@ def test_the_supervisor_stays_while_an_app_is_open(workspace: Workspace) -> None
     with pytest.raises(subprocess.TimeoutExpired):
         supervisor.wait(timeout=1)
     other.release()
-    assert supervisor.wait(timeout=30) == 0
+    assert supervisor.wait(timeout=120) == 0
 
 
 def test_the_supervisor_outlives_a_database_that_stays_busy(workspace: Workspace) -> None:
@@ -272,11 +272,11 @@ def test_the_supervisor_outlives_a_database_that_stays_busy(workspace: Workspace
     log = workspace.logs / "supervisor.log"
     with closing(sqlite3.connect(workspace.database, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
-        wait_until(lambda: "has been busy" in log.read_text(), 30, "the supervisor's word of the busy database")
+        wait_until(lambda: "has been busy" in log.read_text(), 120, "the supervisor's word of the busy database")
     assert supervisor.poll() is None
     with opened(workspace) as db:
         job = jobs.create(db, kind="train", name="a job", spec={}, dataset="0" * 64)
-    wait_for_state(workspace, job, "blocked", timeout_s=30)
+    wait_for_state(workspace, job, "blocked", timeout_s=120)
     assert "Traceback" not in log.read_text()
     supervisor.kill()
     supervisor.wait()
@@ -288,7 +288,7 @@ def test_the_supervisor_starts_nothing_on_a_damaged_database(workspace: Workspac
             jobs.create(db, kind="train", name="a job", spec={"text": "x" * 500})
     content = workspace.database.read_bytes()
     workspace.database.write_bytes(content[:8192] + b"\xa5" * (len(content) - 8192))
-    assert start_supervisor(workspace).wait(timeout=30) == 1
+    assert start_supervisor(workspace).wait(timeout=120) == 1
     said = (workspace.logs / "supervisor.log").read_text()
     assert "damaged" in said and "atelier doctor --restore" in said and "Traceback" not in said
 
