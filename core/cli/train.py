@@ -92,13 +92,11 @@ def train(
 def _read_mix(pairs: list[str]) -> dict[str, float]:
     mix = {}
     for pair in pairs:
-        name, equals, text = pair.partition("=")
+        name, _, text = pair.partition("=")
         try:
             mix[name.strip()] = float(text)
         except ValueError:
             raise ConfigError(f"--mix {pair!r} is not of the form industry=ratio, such as finance=2.") from None
-        if not equals:
-            raise ConfigError(f"--mix {pair!r} is not of the form industry=ratio, such as finance=2.")
     return mix
 
 

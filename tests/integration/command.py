@@ -58,10 +58,10 @@ def _run(arguments: list[str], home: Path) -> Answer:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT_DIR,
-        env={**os.environ, "ATELIER_HOME": str(home), "ATELIER_WARM": "0"},
+        env={"ATELIER_WARM": "0", **os.environ, "ATELIER_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 

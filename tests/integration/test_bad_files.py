@@ -21,6 +21,8 @@ from tests.integration.command import (
     write_good,
 )
 
+pytestmark = pytest.mark.xdist_group("bad input")  # one workspace for all
+
 DEEP = 100_000
 NOBODY = 65534
 

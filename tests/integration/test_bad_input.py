@@ -18,6 +18,9 @@ from tests.integration.command import (
     write_good,
 )
 
+pytestmark = pytest.mark.xdist_group("bad input")  # one workspace for all
+
+
 # Configuration files: content, and what the sentence must hold beside the file's path.
 YAML: dict[str, tuple[str | bytes, list[str]]] = {
     "empty": ("", ["empty", "rank: 16"]),
