@@ -94,10 +94,18 @@ def read(workspace: Workspace, job: Job) -> Job:
 
 
 def wait_for_state(workspace: Workspace, job: Job, *states: State, timeout_s: float = 300.0) -> Job:
-    wait_until(
-        lambda: read(workspace, job).state in states, timeout_s, f"state {' or '.join(states)} of job #{job.number}"
-    )
+    def reached() -> bool:
+        return _unless_ended(workspace, job, states).state in states
+
+    wait_until(reached, timeout_s, f"state {' or '.join(states)} of job #{job.number}")
     return read(workspace, job)
+
+
+def _unless_ended(workspace: Workspace, job: Job, states: tuple[State, ...] = ()) -> Job:
+    """Return the job as it is; one that has ended otherwise than was waited for fails the test at once."""
+    now = read(workspace, job)
+    assert not now.is_ended or now.state in states, f"job #{job.number} is {now.state}: {now.error}\n{now.traceback}"
+    return now
 
 
 def wait_for_end(workspace: Workspace, job: Job, timeout_s: float = 300.0) -> Job:
@@ -107,6 +115,7 @@ def wait_for_end(workspace: Workspace, job: Job, timeout_s: float = 300.0) -> Jo
 def wait_for_step(workspace: Workspace, job: Job, step: int, timeout_s: float = 300.0) -> None:
     def reached() -> bool:
         loss = read_series(workspace.job(job.id).metrics).get("train/loss")
+        _unless_ended(workspace, job, ("succeeded",))
         return loss is not None and loss.steps.size > 0 and int(loss.steps[-1]) >= step
 
     wait_until(reached, timeout_s, f"step {step} of job #{job.number}")

@@ -60,8 +60,11 @@ def kill(process: psutil.Process) -> None:
 
 
 def act(workspace: Workspace, job: Job, action: object) -> Job:
+    """Do with a job what a person does, and wake a supervisor as every door does."""
     with opened(workspace) as db:
-        return action(db, jobs.get(db, job.id))  # type: ignore[operator,no-any-return]
+        done: Job = action(db, jobs.get(db, job.id))  # type: ignore[operator]
+    queue.ensure_supervisor(workspace)
+    return done
 
 
 # The whole way

@@ -72,6 +72,7 @@ def test_a_job_goes_on_from_the_newest_whole_checkpoint_and_says_which_it_skippe
     damaged = damage(there)  # type: ignore[operator]
     with opened(workspace) as db:
         queue.resume(db, read(workspace, job))
+    queue.ensure_supervisor(workspace)
     assert end_of(workspace, job) == undisturbed
     told = [note for note in notes_of(workspace, job) if "is skipped" in note]
     assert [name for name in reversed(damaged) if any(name in note for note in told)] == damaged[::-1]
