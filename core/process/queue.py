@@ -15,6 +15,9 @@ from core.store.connection import opened, transaction
 from core.store.jobs import Job
 from core.store.states import ENDED, PRIORITIES
 
+REFUSED_PAUSE_S = 10.0  # a damaged database, say, is not mended within a second
+_started: dict[Path, tuple[subprocess.Popen[bytes], float]] = {}
+
 
 def supervisor_lock(workspace: Workspace) -> Path:
     return workspace.root / "supervisor.lock"
@@ -26,15 +29,15 @@ def presence_lock(workspace: Workspace) -> Path:
 
 
 def ensure_supervisor(workspace: Workspace) -> bool:
-    """Start the supervisor, detached, unless one is at work; return whether one was started."""
-    if is_held(supervisor_lock(workspace)):
+    """Start the supervisor, detached, unless one is at work or on its way; return whether one was started."""
+    if is_held(supervisor_lock(workspace)) or _is_on_its_way(workspace):
         return False
     workspace.logs.mkdir(parents=True, exist_ok=True)
     with (workspace.logs / "supervisor.log").open("ab") as log:
         detached: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "core.process.supervisor", str(workspace.root)],
             cwd=PROJECT_DIR,
             stdin=subprocess.DEVNULL,
@@ -42,7 +45,17 @@ def ensure_supervisor(workspace: Workspace) -> bool:
             stderr=log,
             **detached,
         )
+    _started[workspace.root] = process, time.monotonic()
     return True
+
+
+def _is_on_its_way(workspace: Workspace) -> bool:
+    """Return whether the supervisor that this process started last is not ready yet, or has just refused to work."""
+    if workspace.root not in _started:
+        return False
+    process, began = _started[workspace.root]
+    code = process.poll()
+    return code is None or (code > 0 and time.monotonic() - began < REFUSED_PAUSE_S)
 
 
 def submit(

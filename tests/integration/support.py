@@ -15,6 +15,7 @@ import psutil
 from core.datasets import composition
 from core.paths import Workspace
 from core.process import queue
+from core.process.liveness import ProcessIdentity
 from core.store import evaluations, jobs
 from core.store.connection import opened
 from core.store.jobs import Job
@@ -202,6 +203,15 @@ def wait_for_no_process(workspace: Workspace, *kinds: str, timeout_s: float = 10
     wait_until(gone, timeout_s, f"the end of all processes of kind {kinds or 'any'}")
 
 
+def count_workers(workspace: Workspace, job: Job) -> int:
+    """Return how many workers of a job are alive at the same moment."""
+    found = holders(workspace, job, *WORKERS)
+    if len(found) < 2:
+        return len(found)
+    # Looking takes a while: one may have died and the next begun meanwhile. All were seen before this second look.
+    return sum(ProcessIdentity.of(one.pid) is not None for one in found)
+
+
 class WorkerCount:
     """The most workers that were seen alive for one job at the same time."""
 
@@ -216,7 +226,7 @@ def watched_workers(workspace: Workspace, job: Job) -> Iterator[WorkerCount]:
 
     def watch() -> None:
         while not done.wait(0.05):
-            count.most = max(count.most, len(holders(workspace, job, *WORKERS)))
+            count.most = max(count.most, count_workers(workspace, job))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -241,6 +241,13 @@ def test_of_several_supervisors_one_leads_and_the_others_go(workspace: Workspace
     wait_for_leader(workspace)
 
 
+def test_a_supervisor_that_is_on_its_way_is_not_started_again(workspace: Workspace) -> None:
+    assert [queue.ensure_supervisor(workspace) for _ in range(5)] == [True, False, False, False, False]
+    wait_for_leader(workspace)
+    kill(supervisor_of(workspace))
+    assert queue.ensure_supervisor(workspace)
+
+
 def test_the_supervisor_goes_when_the_app_is_gone_and_nothing_is_left_to_do(
     workspace: Workspace, tiny_base: Path
 ) -> None:
