@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import BadInput
+
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 DATA_DIR = PROJECT_DIR / "data"
 MODELS_DIR = PROJECT_DIR / "models"
@@ -18,9 +20,20 @@ class Workspace:
 
     @classmethod
     def chosen(cls) -> "Workspace":
-        """Return the workspace named by ATELIER_HOME, by default `workspace` in the project's folder."""
+        """Return the workspace named by ATELIER_HOME, by default `workspace` in the project's folder.
+
+        Raises:
+            BadInput: The name leads nowhere.
+        """
         named = os.environ.get("ATELIER_HOME")
-        return cls(Path(named).expanduser().resolve() if named else PROJECT_DIR / "workspace")
+        if not named:
+            return cls(PROJECT_DIR / "workspace")
+        try:
+            root = Path(named).expanduser().resolve()
+            root.exists()  # the system refuses names that can't be, such as one of a thousand letters
+        except (OSError, RuntimeError) as error:
+            raise BadInput(f"ATELIER_HOME is {named!r}, which leads nowhere. Set it to a folder of yours.") from error
+        return cls(root)
 
     def create(self) -> "Workspace":
         for folder in (self.jobs, self.adapters, self.datasets, self.exports, self.logs, self.backups, self.industries):

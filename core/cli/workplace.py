@@ -13,9 +13,9 @@ def open_workspace() -> Workspace:
         StoreError: The database is damaged, busy, or of a later version.
     """
     workspace = Workspace.chosen()
-    if workspace.root.exists() and not workspace.root.is_dir():
-        raise BadInput(f"The workspace {workspace.root} is a file. Set ATELIER_HOME to a folder.")
     try:
+        if workspace.root.exists() and not workspace.root.is_dir():
+            raise BadInput(f"The workspace {workspace.root} is a file. Set ATELIER_HOME to a folder.")
         schema.prepare(workspace)
     except OSError as error:
         raise BadInput(

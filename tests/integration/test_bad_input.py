@@ -189,6 +189,18 @@ def test_a_workspace_path_that_is_a_file_is_refused_and_left_alone(below: str, t
     assert path.read_bytes() == GOOD
 
 
+@pytest.mark.parametrize("home", ["~nobody-here/work", "x" * 300, "loop"])
+def test_a_workspace_path_that_leads_nowhere_is_refused(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setenv("ATELIER_HOME", home if home.startswith("~") else str(tmp_path / home))
+    command = make_command(monkeypatch, capsys)
+    for words in (["jobs", "list"], ["train", "--industry", "finance", "--set", "generated_examples=0"]):
+        assert_refused(command(*words), home, "Set")
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
 def test_an_unexpected_failure_is_a_sentence_with_the_place_of_its_details(tmp_path: Path) -> None:
     """The program's own mistakes are not called bad input: code 1, and the traceback is kept."""
     path = write_good(tmp_path / "rows.jsonl")
