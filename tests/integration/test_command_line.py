@@ -207,6 +207,7 @@ def test_an_interrupted_wait_leaves_the_job_at_work(place: Workspace, interrupte
     wait_for_step(place, job, step + 2)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send there")
 def test_a_running_job_is_paused_resumed_preferred_cancelled_and_retried(
     place: Workspace, trained: dict[str, Any], interrupted: tuple[Job, int, str], atelier: Command
 ) -> None:
