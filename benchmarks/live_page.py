@@ -1,32 +1,27 @@
 """What one refresh of the Jobs page costs server and browser, with 200 jobs and one of a million metric rows.
 
-    python -m benchmarks.live_page                     everything, in a real browser
+    python -m benchmarks.live_page                     everything
     python -m benchmarks.live_page --quick             a hundredth of the rows, few refreshes
 
-The workspace is a temporary one; the web server is the app's own, opened in a headless Chromium on the job that runs
-and keeps growing. Needs the `test` extra (playwright) and a Chromium. See benchmarks/README.md for the figures.
+The workspace is a temporary one, the web server is the app's own. A client opens the page over the WebSocket on the job
+that runs and keeps growing, and asks for refreshes as a browser does. See benchmarks/README.md for the figures.
 """
 
 import argparse
 import json
 import math
-import os
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks import arms
+from benchmarks.page_client import Drawing, PageClient, served, tab
 from core.cli.output import print_table, say
 from core.paths import PROJECT_DIR, Workspace
 from core.process import queue
@@ -40,8 +35,6 @@ from core.training.configuration import TrainingConfig
 SHARES = {"train": 90, "machine": 9, "eval": 1}
 GROWTH_STEPS_PER_S = 20.0
 TARGETS = {"server_ms": 50.0, "sent_kb": 300.0, "memory_mb": 400.0}
-START_TIMEOUT_S = 120.0
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MODULE = "benchmarks.live_page"
 
 
@@ -157,89 +150,7 @@ def growing(path: Path, first: int) -> Iterator[None]:
         child.wait()
 
 
-# Server and browser
-
-
-@contextmanager
-def served(workspace: Workspace, record: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Yield the address of the running app and its process; it ends with the block."""
-    with socket.socket() as finder:
-        finder.bind(("127.0.0.1", 0))
-        port = finder.getsockname()[1]
-    with (workspace.root / "server.txt").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.watched_server", str(port), str(record)],
-            cwd=PROJECT_DIR,
-            env=os.environ | {"ATELIER_HOME": str(workspace.root)},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        _wait_until(lambda: _answers(port) or server.poll() is not None, "the web server's answer")
-        if server.poll() is not None:
-            raise SystemExit(f"The web server ended at once: {(workspace.root / 'server.txt').read_text()[-500:]}")
-        yield f"http://127.0.0.1:{port}", psutil.Process(server.pid)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_until(condition: Callable[[], bool], what: str, pause: Callable[[], None] = lambda: time.sleep(0.1)) -> None:
-    limit = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        if time.monotonic() > limit:
-            raise SystemExit(f"{what} did not come within {START_TIMEOUT_S:.0f} s.")
-        pause()
-
-
-class Frames:
-    """Counts what the server sends over the WebSocket, between the ends of two runs of the page."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self.runs: list[tuple[bool, int]] = []  # whether it was a refresh, and its bytes
-
-    def receive(self, payload: bytes | str) -> None:
-        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-        raw = payload.encode() if isinstance(payload, str) else payload
-        self.open += len(raw)
-        message = ForwardMsg.FromString(raw)
-        if message.WhichOneof("type") == "script_finished":
-            refreshed = message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
-            self.runs.append((refreshed, self.open))
-            self.open = 0
-
-    @property
-    def refreshes(self) -> list[int]:
-        return [size for refreshed, size in self.runs if refreshed]
-
-
-@contextmanager
-def browsed(address: str) -> Iterator[tuple[Frames, Any]]:
-    """Yield what arrives at a headless Chromium that has the page open, and the page."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise SystemExit("playwright is not installed: pip install -e '.[test]'.") from None
-    frames = Frames()
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 1400})
-        page.on("websocket", lambda socket: socket.on("framereceived", frames.receive))
-        page.goto(address)
-        yield frames, page
-        browser.close()
+# The measurement
 
 
 def measure(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -252,58 +163,54 @@ def measure(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     if not supervisor.acquire():  # held, so that none starts and works on the jobs
         raise SystemExit("The temporary workspace is already in use.")
     record = folder / "runs.jsonl"
+    metrics = workspace.job(job_id).metrics
     with (
-        closing_lock(supervisor),
-        growing(workspace.job(job_id).metrics, steps + 1),
-        served(workspace, record) as (address, process),
-        browsed(f"{address}/jobs?job={job_id}") as (frames, page),
+        released(supervisor),
+        growing(metrics, steps + 1),
+        served(workspace, record) as (port, process),
+        tab(port, "jobs", f"job={job_id}") as client,
     ):
-        pause = lambda: page.wait_for_timeout(200)  # noqa: E731  frames arrive while the page waits
-        _wait_until(lambda: len(frames.refreshes) >= chosen.warm_up, "the page's refreshes", pause)
-        charts = page.locator(".js-plotly-plot").count()
-        before, times = len(frames.refreshes), process.cpu_times()
-        fragments = len(_fragments(record))
-        began = time.monotonic()
-        _wait_until(lambda: len(frames.refreshes) >= before + chosen.refreshes, "the page's refreshes", pause)
-        seconds = time.monotonic() - began
+        first = client.open()
+        for _ in range(chosen.warm_up):
+            _refresh_on_time(client)
+        used_before = process.cpu_times()
+        drawings = [_refresh_on_time(client) for _ in range(chosen.refreshes)]
         used = process.cpu_times()
-        runs = _fragments(record)[fragments : fragments + chosen.refreshes]
-        memory = process.memory_info().rss
-        peak = _peak_memory(process.pid)
-        libraries = _loaded_torch(process.pid)
-        text = page.inner_text("body")
-    sizes = frames.refreshes[before : before + chosen.refreshes]
-    first = next(json.loads(line) for line in record.read_text().splitlines() if not json.loads(line)["fragment"])
-    if charts == 0 or f"{chosen.jobs} jobs" not in text:
-        raise SystemExit("The page did not show the job's charts; the figures would mean nothing.")
+        memory, peak = process.memory_info().rss, _peak_memory(process.pid)
+        torch_loaded = _has_torch_mapped(process.pid)
+    runs = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    refreshed = [run for run in runs if run["fragment"]][-chosen.refreshes :]
     return {
         "jobs": chosen.jobs,
         "rows": chosen.rows,
-        "charts": charts,
-        "first": first | {"sent_bytes": next(size for refreshed, size in frames.runs if not refreshed)},
-        "server_ms": [run["wall_ms"] for run in runs],
-        "server_processor_ms": [run["processor_ms"] for run in runs],
-        "process_ms": 1e3 * (used.user + used.system - times.user - times.system) / len(sizes),
-        "sent_bytes": sizes,
-        "seconds_between_refreshes": seconds / len(sizes),
+        "charts": drawings[-1].charts,
+        "interval_seconds": client.interval_s,
+        "server_ms": [run["wall_ms"] for run in refreshed],
+        "server_processor_ms": [run["processor_ms"] for run in refreshed],
+        "process_ms": 1e3 * (used.user + used.system - used_before.user - used_before.system) / len(drawings),
+        "answer_ms": [1e3 * drawing.seconds for drawing in drawings],
+        "sent_bytes": [drawing.sent_bytes for drawing in drawings],
+        "first_ms": 1e3 * first.seconds,
+        "first_sent_bytes": first.sent_bytes,
         "memory_bytes": memory,
         "peak_memory_bytes": peak,
-        "torch_loaded": libraries or any(run["torch"] for run in runs),
-        "lost_range": measure_lost_range(workspace.job(job_id).metrics),
+        "torch_loaded": torch_loaded or any(run["torch"] for run in runs),
+        "lost_range": measure_lost_range(metrics),
     }
 
 
+def _refresh_on_time(client: PageClient) -> Drawing:
+    """Wait as long as the page told the browser to, then refresh."""
+    time.sleep(client.interval_s)
+    return client.refresh()
+
+
 @contextmanager
-def closing_lock(lock: FileLock) -> Iterator[None]:
+def released(lock: FileLock) -> Iterator[None]:
     try:
         yield
     finally:
         lock.release()
-
-
-def _fragments(record: Path) -> list[dict[str, Any]]:
-    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    return [run for run in map(json.loads, lines) if run["fragment"]]
 
 
 def _peak_memory(pid: int) -> int | None:
@@ -315,7 +222,7 @@ def _peak_memory(pid: int) -> int | None:
     return int(line.split()[1]) * 1024 if line else None
 
 
-def _loaded_torch(pid: int) -> bool:
+def _has_torch_mapped(pid: int) -> bool:
     """Return whether the process has torch's libraries in its memory, where the system tells."""
     maps = Path(f"/proc/{pid}/maps")
     return maps.exists() and "libtorch" in maps.read_text()
@@ -340,7 +247,7 @@ def measure_lost_range(path: Path) -> float:
 def report(found: dict[str, Any]) -> None:
     server, sent = found["server_ms"], [size / 1e3 for size in found["sent_bytes"]]
     print(f"Jobs page, {found['jobs']:,} jobs, {found['rows']:,} metric rows and growing, {found['charts']} charts; "
-          f"{len(server)} refreshes, one every {found['seconds_between_refreshes']:.2f} s")  # fmt: skip
+          f"{len(server)} refreshes, {found['interval_seconds']:g} s apart")  # fmt: skip
     peak = found["peak_memory_bytes"]
     rows = [
         ("server time of a refresh, ms", arms.spread(server, 1), _against(statistics.median(server), "server_ms")),
@@ -350,7 +257,8 @@ def report(found: dict[str, Any]) -> None:
         ("memory of the web process, MB", f"{found['memory_bytes'] / 1e6:.0f}",
          _against(found["memory_bytes"] / 1e6, "memory_mb")),
         ("  at its highest, MB", f"{peak / 1e6:.0f}" if peak else "not told", ""),
-        ("first drawing of the page, ms", f"{found['first']['wall_ms']:.0f}", ""),
+        ("from question to last byte, ms", arms.spread(found["answer_ms"], 1), ""),
+        ("first drawing of the page, ms", f"{found['first_ms']:.0f}", ""),
         ("torch in the web process", "LOADED" if found["torch_loaded"] else "not loaded", "not loaded"),
         ("range of a metric lost by thinning", f"{found['lost_range']:.2%}", ""),
     ]  # fmt: skip
