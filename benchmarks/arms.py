@@ -91,17 +91,17 @@ def print_machine(machine: Mapping[str, Any]) -> None:
 
 def tuned_environment() -> dict[str, str]:
     """Return the variables with which Atelier starts its own workers, the allocator's among them."""
-    return environment.for_worker("cpu") | _OFFLINE
+    return environment.for_worker("cpu") | OFFLINE
 
 
 def plain_environment() -> dict[str, str]:
     """Return this process's variables without those of the allocator, as most people start a script."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    return kept | _OFFLINE
+    return kept | OFFLINE
 
 
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
+OFFLINE = {
+    "HF_HUBOFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
