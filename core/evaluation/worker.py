@@ -50,4 +50,4 @@ def evaluate(work: Work) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    frame.leave(main(sys.argv[1]))

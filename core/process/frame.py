@@ -7,6 +7,7 @@ or by `Stopped` after it has saved what it needs to go on.
 import errno
 import json
 import logging
+import os
 import signal
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, NoReturn
 
 from core import redaction
 from core.errors import AppError, LostClaim, StoreError
@@ -124,6 +125,14 @@ def run(line: str, body: Callable[[Work], None]) -> int:
             finally:
                 done.set()
                 attendant.join(timeout=5)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: all is on the disk, and taking torch apart holds the device for seconds more."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _guarded(work: Work, body: Callable[[Work], None], assignment: Assignment) -> int:

@@ -8,6 +8,8 @@ import socket
 import sys
 from collections.abc import Iterator
 
+from core.process import frame
+
 
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
@@ -26,7 +28,7 @@ def main() -> None:
     if assignment["device"].startswith("cuda:"):
         os.environ["CUDA_VISIBLE_DEVICES"] = assignment["device"].removeprefix("cuda:")
     worker = importlib.import_module(assignment["module"])
-    raise SystemExit(worker.main(line.decode()))
+    frame.leave(worker.main(line.decode()))
 
 
 def _steps(modules: list[str]) -> Iterator[None]:

@@ -433,4 +433,4 @@ def _write_adapter(work: Work, spec: TrainSpec, model: PeftModel, card: dict[str
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    frame.leave(main(sys.argv[1]))
