@@ -51,3 +51,8 @@ def clip(text: str, length: int) -> str:
     """Return a text on one line of printable characters, cut to a length."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+
+
+def show_name(name: str) -> str:
+    """Return a name as text that can be stored and shown; bytes of it that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")

@@ -18,6 +18,7 @@ from core.errors import DataError
 from core.evaluation import benchmarks
 from core.evaluation.benchmarks import Benchmark, Item
 from core.paths import Workspace
+from core.wording import show_name
 
 LEAST_HELD_OUT, MOST_HELD_OUT = 20, 200
 LEAST_ROWS = 3
@@ -139,10 +140,9 @@ def of_file(path: Path) -> Composition:
         removed["same prompt as a held-out row"] = overlap
     if not training:
         raise DataError(f"All rows of {path} ask the same, so none can be held out to test on. Add different prompts.")
-    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    return Composition(
-        name, training, _benchmark_of_rows(name, kept, held), {"file": path.name, "held_out": count}, removed
-    )
+    file = show_name(path.name)
+    name = file.removesuffix(".gz").removesuffix(".jsonl")
+    return Composition(name, training, _benchmark_of_rows(name, kept, held), {"file": file, "held_out": count}, removed)
 
 
 def _benchmark_of_rows(name: str, rows: list[Example], held: list[Example]) -> Benchmark:

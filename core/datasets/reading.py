@@ -7,6 +7,7 @@ from typing import Any
 
 from core.datasets.examples import Example, join_instruction
 from core.errors import DataError
+from core.wording import show_name
 
 MOST_BYTES_PER_ROW = 4_000_000
 LAYOUTS = (("prompt", "response"), ("instruction", "output"))
@@ -107,4 +108,6 @@ def _to_example(row: dict[str, Any], path: Path, number: int) -> Example:
     if not row[reply].strip():
         raise DataError(f"{path}, line {number}: {reply} is empty, so there is nothing to learn from.")
     extra = {key: value for key, value in row.items() if key not in (ask, reply, *OWN_FIELDS)}
-    return Example(join_instruction(row[ask], given), row[reply].strip(), str(row.get("origin", path.name)), extra)
+    return Example(
+        join_instruction(row[ask], given), row[reply].strip(), str(row.get("origin", show_name(path.name))), extra
+    )

@@ -75,7 +75,9 @@ def trainable(model: PeftModel) -> list[torch.nn.Parameter]:
 
 
 def read_weights(model: PeftModel) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
+    # Not the embeddings, which PEFT would add where the output layer is adapted: they are the base's, and frozen.
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
 
 
 def save_weights(model: PeftModel, path: Path) -> None:

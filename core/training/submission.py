@@ -27,7 +27,7 @@ from core.training.configuration import TrainingConfig
 from core.training.estimate import Estimate, Workload
 from core.training.plan import make_plan
 from core.training.spec import TrainSpec
-from core.wording import show_bytes
+from core.wording import clip, show_bytes, show_name
 
 MOST_NAME_LETTERS = 120
 
@@ -165,6 +165,15 @@ def _guess_workload(training: list[Any], config: TrainingConfig, items: int) -> 
     return measure_workload(encoded, config, items)
 
 
+def _read_name(name: str) -> str:
+    label = " ".join(name.split())
+    if len(label) > MOST_NAME_LETTERS:
+        raise BadInput(f"The name has {len(label)} letters; at most {MOST_NAME_LETTERS} are possible. Shorten it.")
+    if label != show_name(label):
+        raise BadInput("The name holds bytes that are no text. Type it anew.")
+    return label
+
+
 def submit(
     workspace: Workspace,
     *,
@@ -182,13 +191,11 @@ def submit(
     """Pin the data and queue a training job.
 
     Raises:
-        BadInput: The name is too long, or the priority unknown.
+        BadInput: The name is no text or too long, or the priority unknown.
         AppError: The disk has too little room.
     """
     queue.check_priority(priority)
-    label = " ".join(name.split()) or f"{chosen.name} on {bases.title_of(base)}"
-    if len(label) > MOST_NAME_LETTERS:
-        raise BadInput(f"The name has {len(label)} letters; at most {MOST_NAME_LETTERS} are possible. Shorten it.")
+    label = _read_name(name) or clip(f"{chosen.name} on {bases.title_of(base)}", MOST_NAME_LETTERS)
     planned = draft(workspace, base, config, chosen)
     check_disk(workspace, planned)
     with opened(workspace) as db:

@@ -17,11 +17,16 @@ def kept(dropped: UploadedFile) -> Path:
     """Return where a dropped file lies; the same content lies in the same place."""
     content = dropped.getvalue()
     folder = Path(st.session_state.setdefault("upload_folder", tempfile.mkdtemp(prefix="atelier-")))
-    target = folder / hashlib.sha256(content).hexdigest()[:16] / Path(dropped.name).name
+    target = folder / hashlib.sha256(content).hexdigest()[:16] / _safe(dropped.name)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     return target
+
+
+def _safe(name: str) -> str:
+    """Return a name that every file system takes, and that leads nowhere else."""
+    return re.sub(r"[^\w.\- ]", "_", Path(name).name)[-60:].strip(". ") or "file"
 
 
 def without_folder(message: str) -> str:
