@@ -41,7 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "rsLoRA": {"rslora": True},
     "DoRA": {"dora": True, "target_modules": ("q_proj", "down_proj")},
     "biases": {"bias": "all"},
-    "gradient checkpointing": {"gradient_checkpointing": True},
+    "gradient checkpointing": {"gradient_checkpointing": True, "evaluate": True},
     "4 bit": {"quantization": "4bit"},
 }
 ALL_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}

@@ -1,5 +1,7 @@
 """Engines at small scale: what is chosen, what is counted, in which pieces losses come back."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from core.datasets.chat import Encoded
 from core.model import packed
 from core.model.adapter import add_adapter
 from core.model.engines import Engine, PackedEngine, PaddedEngine, make_engine
+from core.training import engine_choice
 from core.training.configuration import TrainingConfig
 
 CPU = torch.device("cpu")
@@ -85,3 +88,66 @@ def test_a_base_is_packed_where_that_is_right_and_padded_elsewhere(base: Any) ->
     other = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=17))
     other._supports_attention_backend = False
     assert make_engine(other, CPU, PAD).name == "padded"
+
+
+# The choice for a job, made once
+
+
+@pytest.fixture
+def adapted(base: Any) -> Any:
+    return add_adapter(base, TrainingConfig(rank=2))
+
+
+def loaded(base: Any) -> Any:
+    return SimpleNamespace(model=base, device=CPU, precision="fp32", chat=SimpleNamespace(pad_id=PAD))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matrix_unit", "products"),
+    [("auto", False, "fp32"), ("auto", True, "bf16"), ("fp32", True, "fp32"), ("bf16", False, "fp32")],
+)
+def test_products_are_rounded_only_where_that_is_fast_and_wanted(
+    adapted: Any, wanted: str, matrix_unit: bool, products: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: matrix_unit)
+    chosen = engine_choice.choose(adapted, loaded(adapted.get_base_model()), wanted, 0.0)
+    assert (chosen.lean, chosen.products) == (True, products)
+
+
+@pytest.mark.parametrize(
+    ("has_compiler", "ready", "flops", "compiled"),
+    [
+        (True, False, 1e15, True),
+        (True, False, 1e9, False),
+        (True, True, 1e9, True),
+        (False, True, 1e15, False),
+    ],
+)
+def test_passes_are_compiled_where_that_pays(
+    adapted: Any, has_compiler: bool, ready: bool, flops: float, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice.kernels, "can_compile", lambda: has_compiler)
+    monkeypatch.setattr(engine_choice.kernels, "is_compiled", lambda: ready)
+    chosen = engine_choice.choose(adapted, loaded(adapted.get_base_model()), "fp32", flops)
+    assert chosen.compiled is compiled
+
+
+def test_what_the_lean_way_can_not_compute_takes_the_general_one(base: Any) -> None:
+    model = add_adapter(base, TrainingConfig(rank=2, dora=True))
+    chosen = engine_choice.choose(model, loaded(base), "auto", 1e15)
+    assert chosen == engine_choice.EngineChoice(lean=False, compiled=False, products="fp32")
+    assert engine_choice.make(chosen, model, loaded(base)).name == "packed"
+
+
+@pytest.mark.parametrize("kept", [None, "half a file {", '{"lean": true}'])
+def test_a_resumed_job_keeps_the_engine_of_its_first_attempt(
+    adapted: Any, tmp_path: Path, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "engine.json"
+    if kept is not None:
+        path.write_text(kept)
+    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: False)
+    first = engine_choice.choose_once(path, adapted, loaded(adapted.get_base_model()), "auto", 0.0)
+    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: True)
+    assert engine_choice.choose_once(path, adapted, loaded(adapted.get_base_model()), "auto", 1e15) == first
+    assert engine_choice.make(first, adapted, loaded(adapted.get_base_model())).name == "lean, plain, float32"
