@@ -59,12 +59,16 @@ def show_taken_over() -> None:
             st.rerun()
 
 
-def pick_data() -> tuple[list[str], Path | None]:
-    """Draw the choice between industries and an own file."""
+def pick_source() -> str:
     st.session_state.setdefault("source", INDUSTRIES)
-    source = st.segmented_control(
+    picked = st.segmented_control(
         "Data", [INDUSTRIES, OWN_FILE], required=True, label_visibility="collapsed", key="source"
     )
+    return picked or INDUSTRIES
+
+
+def pick_data(source: str) -> tuple[list[str], Path | None]:
+    """Draw the industries, or the place to drop an own file."""
     if source == OWN_FILE:
         dropped = st.file_uploader(
             "A JSONL file with prompt and response, or instruction, input and output, in each line",
@@ -278,8 +282,9 @@ mix: dict[str, float] = {}
 base, sound = "", False
 with left:
     st.subheader("What to train on", anchor=False)
+    source = pick_source()
     with errors.shown():
-        industry_ids, data = pick_data()
+        industry_ids, data = pick_data(source)
         sound = True
     shares = st.container()
     st.subheader("Which base", anchor=False)
@@ -306,7 +311,7 @@ with right, st.container(border=True):
         elif not base:
             st.info("Give the folder or hub id of the base model.")
         elif data is None and not industry_ids:
-            st.info("Pick at least one industry, or drop a file.")
+            st.info("Pick at least one industry." if source == INDUSTRIES else "Drop a data file.")
         else:
             draft = drafted(
                 str(workspace.root),

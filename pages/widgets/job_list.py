@@ -33,24 +33,29 @@ def read() -> tuple[list[Job], Job | None, str]:
 
 def pick(found: list[Job], shown: Job) -> Job:
     """Draw the list with `shown` chosen and return the job that is chosen now."""
-    if st.session_state.get("listed_job") != shown.id:  # asked for from elsewhere: what was pressed here is past
-        st.session_state["list_round"] = st.session_state.get("list_round", 0) + 1
+    state = st.session_state
+    if state.get("listed_job") != shown.id:  # asked for from elsewhere: what was pressed in the list is past
+        state["list_round"], state["list_presses"] = state.get("list_round", 0) + 1, None
     if len(found) > 1:
         place = next(index for index, job in enumerate(found) if job.id == shown.id)
-        picked = st.dataframe(
+        selected = st.dataframe(
             _table(found),
             hide_index=True,
             on_select="rerun",
-            selection_mode="single-row-required",
+            selection_mode=["single-row-required", "single-cell"],
             selection_default={"selection": {"rows": [place]}},
-            key=f"jobs-{st.session_state['list_round']}-{found[0].number}-{len(found)}",
+            key=f"jobs-{state['list_round']}-{found[0].number}-{len(found)}",
             height=38 + 35 * min(len(found), ROWS_IN_SIGHT),
             column_config=_columns(),
             alt="Jobs, the newest first",
-        )
-        rows = picked["selection"]["rows"]
+        )["selection"]
+        rows, cells = list(selected["rows"]), [cell[0] for cell in selected["cells"]]
+        before, state["list_presses"] = state["list_presses"], (rows, cells)
+        if before is not None and cells and cells != before[1] and cells != [place]:
+            state["shown_job"] = found[cells[0]].id  # the list is drawn anew, with the mark on this row
+            st.rerun()
         shown = found[rows[0]] if rows else shown
-    st.session_state["listed_job"] = shown.id
+    state["listed_job"] = shown.id
     st.query_params["job"] = shown.id
     return shown
 

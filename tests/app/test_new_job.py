@@ -221,7 +221,7 @@ def test_without_an_industry_the_page_asks_for_one(workspace: Workspace, open_pa
     tab = open_page(NEW_JOB)
     by_label(tab.pills, "Industries").set_value([]).run()
     assert_fine(tab)
-    assert tab.info[0].value == "Pick at least one industry, or drop a file."
+    assert tab.info[0].value == "Pick at least one industry."
     assert_can_not_start(tab)
 
 

@@ -17,6 +17,7 @@ from tests.integration.support import submit, wait_for_state, write_rows
 
 OpenTab = Callable[..., Page]
 LIVE = re.compile(r"Training: step ([\d,]+) of ([\d,]+)")
+NAME_IN_SECOND_ROW, MARK_OF_FIRST_ROW, MARK_OF_SECOND_ROW = {"x": 300, "y": 87}, {"x": 17, "y": 52}, {"x": 17, "y": 87}
 LONG = {"max_steps": 100_000, "epochs": 1e3, "save_every_steps": None, "eval_every_steps": 100_000}
 
 
@@ -34,8 +35,8 @@ def heading(page: Page, text: str) -> Locator:
 
 
 def chart(page: Page, title: str) -> Locator:
-    """Return the drawn lines of the chart below a title."""
-    return page.get_by_test_id("stPlotlyChart").filter(has=page.locator(f"[aria-label='{title}']")).locator(".js-line")
+    """Return the drawn lines of the chart with this title."""
+    return page.get_by_role("figure", name=title, exact=True).locator("path.js-line")
 
 
 def state(page: Page, word: str) -> Locator:
@@ -64,7 +65,7 @@ def fill_new_job(page: Page, base: Path, data: Path, steps: int) -> None:
     """Fill the form of New job with an own base, an own file and a few steps."""
     page.get_by_role("link", name="New job").click()
     page.get_by_text("My own file").click()
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(data)
+    page.locator(".st-key-own_file input[type=file]").set_input_files(data)
     page.get_by_test_id("stSelectbox").get_by_role("combobox").first.click()
     page.get_by_role("option", name="A folder or hub id").click()
     folder = page.get_by_role("textbox", name="Folder or hub id")
@@ -72,9 +73,9 @@ def fill_new_job(page: Page, base: Path, data: Path, steps: int) -> None:
     folder.press("Enter")
     page.get_by_text("Every setting").click()
     page.get_by_role("tab", name="Length").click()
-    most = page.get_by_role("textbox", name="Max steps")
-    most.fill(str(steps))
-    most.press("Enter")
+    for label, value in (("Epochs", 1000), ("Max steps", steps)):
+        page.get_by_role("textbox", name=label).fill(str(value))
+        page.get_by_role("textbox", name=label).press("Enter")
     expect(page.get_by_text(f"{steps} steps")).to_be_visible()
 
 
@@ -125,7 +126,7 @@ def test_a_wrong_file_is_refused_where_it_was_dropped(app: App, open_tab: OpenTa
     page = open_tab(app)
     page.get_by_role("link", name="New job").click()
     page.get_by_text("My own file").click()
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(wrong)
+    page.locator(".st-key-own_file input[type=file]").set_input_files(wrong)
     expect(page.get_by_role("alert")).to_contain_text("wrong.jsonl, line 2 has the fields prompt.")
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     assert len(all_jobs(app)) == before
@@ -170,9 +171,13 @@ def test_a_row_of_the_list_shows_its_job_and_a_name_is_never_markup(app: App, op
     page.get_by_role("link", name="Jobs").click()
     expect(heading(page, f"#{newest.number} Newest")).to_be_visible()
     table = page.get_by_test_id("stDataFrame").first
-    table.locator("canvas").first.click(position={"x": 200, "y": 35 + 35 + 17})
+    table.click(position=NAME_IN_SECOND_ROW)
     expect(heading(page, f"#{hostile.number} {MARKUP}")).to_be_visible()
     expect(page).to_have_url(re.compile(hostile.id))
+    table.click(position=MARK_OF_FIRST_ROW)
+    expect(heading(page, f"#{newest.number} Newest")).to_be_visible()
+    table.click(position=MARK_OF_SECOND_ROW)
+    expect(heading(page, f"#{hostile.number} {MARKUP}")).to_be_visible()
     page.reload()
     expect(heading(page, f"#{hostile.number} {MARKUP}")).to_be_visible()
 
