@@ -59,7 +59,7 @@ PEAKS = {
     "RTX 3080": 60e12,
     "RTX 3060": 25e12,
 }
-TARGET_SHARE, TARGET_BYTES = 0.5, 8 * 2**30
+TARGET_BYTES = 8 * 2**30
 MODULE = "benchmarks.gpu"
 
 
@@ -227,8 +227,9 @@ def _print_memory(runs: Sequence[Mapping[str, Any]], chosen: argparse.Namespace)
         kinds = ("allocated_bytes", "reserved_bytes", "driver_memory_bytes")
         cells = [max((one.get(key) or 0) for one in done) for key in kinds]
         target = ""
-        if (shape, kind, arm) == ("7b", "nf4", "ours"):
-            target = f"8 GiB: {'met' if cells[-1] <= TARGET_BYTES else 'MISSED'}"
+        most = cells[-1] or cells[1]  # a driver that tells nothing leaves torch's own figure
+        if (shape, kind, arm) == ("7b", "nf4", "ours") and most:
+            target = f"8 GiB: {'met' if most <= TARGET_BYTES else 'MISSED'}"
         rows.append((f"{shape} {kind}", arm, *(f"{one / 2**30:.2f}" if one else "-" for one in cells), target))
     print_table(("base", "arm", "torch's tensors, GiB", "torch's pool, GiB", "driver, GiB", "target"), rows)
     print()
