@@ -208,7 +208,7 @@ def _check_database(workspace: Workspace, restore: bool) -> Finding:
 
 def _is_in_use(workspace: Workspace) -> bool:
     locks = [supervisor_lock(workspace), presence_lock(workspace), *workspace.jobs.glob("*/alive.lock")]
-    return any(is_held(lock) for lock in locks)
+    return any(is_held(lock, even_shared=True) for lock in locks)
 
 
 def _is_network_disk(path: Path) -> bool:

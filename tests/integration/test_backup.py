@@ -16,8 +16,11 @@ from pathlib import Path
 import pytest
 
 from core import durable
+from core.cli import doctor
 from core.errors import StoreError
 from core.paths import PROJECT_DIR, Workspace
+from core.process.liveness import FileLock
+from core.process.queue import presence_lock
 from core.store import backup, jobs, schema
 from core.store.connection import opened, transaction
 
@@ -66,6 +69,17 @@ def test_the_doctor_restores_the_newest_backup_and_puts_the_damaged_files_aside(
     assert schema.find_damage(workspace.database) is None
     [aside] = (workspace.root / "damaged").iterdir()
     assert (aside / "control.db").read_bytes() == wreck
+
+
+def test_nothing_is_restored_under_an_open_app(workspace: Workspace) -> None:
+    backup.save(workspace)
+    wreck = damage(workspace)
+    app = FileLock(presence_lock(workspace))
+    assert app.acquire(shared=True)
+    [found] = [one for one in doctor.look_at_workspace(workspace, restore=True) if "atabase" in one.text]
+    assert found.severity == "problem" and "Close the app" in found.remedy
+    assert workspace.database.read_bytes() == wreck
+    app.release()
 
 
 def test_a_backup_of_a_database_in_use_holds_whole_transactions(workspace: Workspace) -> None:
