@@ -298,16 +298,16 @@ class Supervisor:
 
 def find_obstacle(workspace: Workspace, job: Job) -> str | None:
     """Return in a sentence why a job can't start now, or None: its data or its base are not there."""
-    if job.dataset is not None:
-        damage = datasets.find_damage(workspace, job.dataset)
-        if damage:
-            return f"Its dataset {job.dataset[:12]} can't be used: {damage}. Put the folder back to unblock it."
     base = job.spec.get("base")
     if base is not None:
         try:
             bases.locate(str(base))
         except AppError as error:
             return str(error)
+    if job.dataset is not None:  # last: it reads the whole dataset
+        damage = datasets.find_damage(workspace, job.dataset)
+        if damage:
+            return f"Its dataset {job.dataset[:12]} can't be used: {damage}. Put the folder back to unblock it."
     return None
 
 
