@@ -157,8 +157,9 @@ def show_live(job_id: str, was: str, verdict: VerdictRow | None, others: list[Jo
         if job.state != was:
             st.session_state["shown_job"] = job_id
             st.rerun()
-        if job.is_alive:
-            job_state.show_progress(workspace, job)
+        with st.container():
+            if job.is_alive:
+                job_state.show_progress(workspace, job)
         drawn: dict[str, Callable[[], None]] = {
             "Charts": lambda: show_charts(job),
             "Configuration": lambda: job_details.show_configuration(job, others),
@@ -183,19 +184,26 @@ if shown is None:
     with st.container(border=True):
         st.markdown("**No jobs yet.** A job trains a base model on your data and says whether it got better.")
     st.stop()
-if unknown:
-    st.warning(plain(unknown), icon=":material/search_off:")
-job = job_list.pick(found, shown)
+# Each part has a place of its own, so that what comes and goes above does not move what is below.
+listed, above, actions, outcome, live = (st.container() for _ in range(5))
+with listed:
+    if unknown:
+        st.warning(plain(unknown), icon=":material/search_off:")
+    job = job_list.pick(found, shown)
 with session.store() as db:
     verdict = evaluations.verdict_of_job(db, job.id)
     ahead = 0
     if job.state == "queued":
         before = [(-other.priority, other.number) for other in jobs.in_states(db, ("queued",))]
         ahead = sum(place < (-job.priority, job.number) for place in before) + len(jobs.in_states(db, ALIVE))
-show_head(job, ahead)
-show_actions(job)
-if verdict is not None:
-    verdict_card.show(verdict)
-show_figures(job)
+with above:
+    show_head(job, ahead)
+with actions:
+    show_actions(job)
+with outcome:
+    if verdict is not None:
+        verdict_card.show(verdict)
+    show_figures(job)
 moves = job.is_alive or job.state in ("queued", "blocked", "lost")
-st.fragment(run_every="1s" if moves else None)(show_live)(job.id, job.state, verdict, found)
+with live:
+    st.fragment(run_every="1s" if moves else None)(show_live)(job.id, job.state, verdict, found)
