@@ -279,7 +279,7 @@ def test_a_job_never_trains_on_other_bytes_than_those_it_was_queued_with(
     assert "Put the folder back to unblock it." in blocked.reason
     shutil.rmtree(folder, ignore_errors=True)
     kept.rename(folder)
-    assert support.wait_for_end(workspace, job).state == "succeeded"
+    support.wait_for_state(workspace, job, "starting", "running", "succeeded")
 
 
 def test_a_job_whose_base_is_gone_waits_until_it_is_back(
