@@ -70,44 +70,48 @@ def _headline(content: dict[str, Any]) -> str:
 
 def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
     """Return base and tuned score of each component with their intervals, the first component on top."""
-    made = go.Figure()
+    traces = []
     for label, key, color, shift in (("base", "base", QUIET, -0.12), ("tuned", "tuned", ACCENT, 0.12)):
         values = [100 * part[key]["value"] for part in parts]
-        made.add_scatter(
-            x=values,
-            y=[index + shift for index in range(len(parts))],
-            name=label,
-            mode="markers",
-            marker={"size": 11, "color": color},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [100 * part[key]["high"] - value for part, value in zip(parts, values, strict=True)],
-                "arrayminus": [value - 100 * part[key]["low"] for part, value in zip(parts, values, strict=True)],
-                "color": color,
-                "thickness": 2,
-                "width": 0,
-            },
-            hovertemplate="%{x:.0f}%<extra>" + label + "</extra>",
+        bars = {
+            "type": "data",
+            "symmetric": False,
+            "array": [100 * part[key]["high"] - value for part, value in zip(parts, values, strict=True)],
+            "arrayminus": [value - 100 * part[key]["low"] for part, value in zip(parts, values, strict=True)],
+            "color": color,
+            "thickness": 2,
+            "width": 0,
+        }
+        traces.append(
+            {
+                "type": "scatter",
+                "x": values,
+                "y": [index + shift for index in range(len(parts))],
+                "name": label,
+                "mode": "markers",
+                "marker": {"size": 11, "color": color},
+                "error_x": bars,
+                "hovertemplate": "%{x:.0f}%<extra>" + label + "</extra>",
+            }
         )
-    made.update_layout(
-        height=84 + 44 * len(parts),
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.15, "x": 0},
-        xaxis={
+    layout = {
+        "height": 84 + 44 * len(parts),
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "legend": {"orientation": "h", "y": 1.15, "x": 0},
+        "xaxis": {
             "range": [-2, 102],
             "ticksuffix": "%",
             "zeroline": False,
             "title": {"text": "score", "font": {"size": 11}},
         },
-        yaxis={
+        "yaxis": {
             "tickvals": list(range(len(parts))),
             "ticktext": [f"{part['title']} ({part['items']})" for part in parts],
             "autorange": "reversed",
             "zeroline": False,
         },
-    )
-    return made
+    }
+    return go.Figure(data=traces, layout=layout)
 
 
 def show_examples(row: VerdictRow, benchmark_sha: str) -> None:

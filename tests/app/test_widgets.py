@@ -76,13 +76,15 @@ def write(path: Path, attempt: int, losses: dict[int, float]) -> None:
             writer.log(step, {"train/loss": loss})
 
 
-def test_a_chart_goes_on_with_what_is_new(tmp_path: Path) -> None:
+def test_a_chart_goes_on_with_what_is_new_and_leaves_alone_what_was_drawn(tmp_path: Path) -> None:
     cache = charts.SeriesCache(tmp_path / "metrics.db")
     assert cache.refreshed() == {}
-    for losses in ({1: 3.0, 2: 2.0}, {3: 1.0}):
-        write(tmp_path / "metrics.db", 1, losses)
-        shown = cache.refreshed()["train/loss"]
-    assert (shown.steps.tolist(), shown.values.tolist()) == ([1, 2, 3], [3.0, 2.0, 1.0])
+    write(tmp_path / "metrics.db", 1, {step: float(step) for step in range(1, 1001)})
+    first = cache.refreshed()["train/loss"]
+    write(tmp_path / "metrics.db", 1, {step: float(step) for step in range(1001, 2501)})
+    second = cache.refreshed()["train/loss"]
+    assert first.steps.tolist() == first.values.tolist() == list(range(1, 1001))
+    assert second.steps.tolist() == second.values.tolist() == list(range(1, 2501))
 
 
 def test_a_resumed_job_replaces_the_points_behind_its_checkpoint(tmp_path: Path) -> None:
