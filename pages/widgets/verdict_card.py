@@ -21,6 +21,11 @@ OUTCOMES = {
     "not proven": (":material/help:", "Not proven", "orange"),
     "worse": (":material/cancel:", "Worse", "red"),
 }
+NEXT = {
+    "better": "Its adapter and model card are ready for use.",
+    "not proven": "Train longer or on more examples, or ask more questions, before you rely on it.",
+    "worse": "Do not use this adapter. A lower learning rate, fewer epochs or cleaner data often help.",
+}
 MOST_EXAMPLES = 5
 RIGHT = 0.999
 
@@ -32,7 +37,7 @@ def show(row: VerdictRow) -> None:
     with st.container(border=True):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
         st.markdown(f"#### {_headline(content)}")
-        st.write(plain(content["sentence"]))
+        st.write(f"{plain(content['sentence'])} {NEXT[row.outcome]}")
         with st.container(horizontal=True, gap="medium"):
             st.metric("Base", f"{content['base_score']:.0%}", width="content")
             st.metric("Tuned", f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
@@ -116,9 +121,13 @@ def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
 
 def show_examples(row: VerdictRow, benchmark_sha: str) -> None:
     """Draw a few questions with the expected answer and both models' answers side by side."""
-    workspace = session.workspace()
-    examples = pick_examples(workspace, row, benchmark_sha)
-    st.caption(f"{len(examples)} of {row.content['items']:,} held-out questions: gains first, then a loss and a miss.")
+    pairs = _read_pairs(session.workspace(), row, benchmark_sha)
+    gained, lost = sum(_gain(pair) > 0 for pair in pairs), sum(_gain(pair) < 0 for pair in pairs)
+    examples = pick_examples(pairs, row.outcome)
+    st.caption(
+        f"Of {len(pairs):,} held-out questions the tuned model answers {gained:,} better, {lost:,} worse and "
+        f"{len(pairs) - gained - lost:,} alike. {len(examples)} of them:"
+    )
     for item, base, tuned in examples:
         with st.container(border=True):
             st.caption(plain(_title_of(row, item.component)))
@@ -144,19 +153,32 @@ def _title_of(row: VerdictRow, component: str) -> str:
 Example = tuple[Item, tuple[str, float], tuple[str, float]]
 
 
-def pick_examples(workspace: Workspace, row: VerdictRow, benchmark_sha: str) -> list[Example]:
-    """Return up to five items with both answers: mostly gains, but a loss and a miss too where there are any."""
+def _read_pairs(workspace: Workspace, row: VerdictRow, benchmark_sha: str) -> list[Example]:
+    """Return every item that both models answered, with both answers.
+
+    Raises:
+        DataError: The benchmark is gone or damaged.
+    """
     benchmark = read_pinned(workspace, benchmark_sha)
     with session.store() as db:
         base = {one.item: (one.answer, one.score) for one in evaluations.items(db, row.base_evaluation)}
         tuned = {one.item: (one.answer, one.score) for one in evaluations.items(db, row.tuned_evaluation)}
-    pairs = [(item, base[item.id], tuned[item.id]) for item in benchmark.items if item.id in base and item.id in tuned]
-    gained = _spread([pair for pair in pairs if pair[2][1] > pair[1][1]])
-    lost = _spread([pair for pair in pairs if pair[2][1] < pair[1][1]])
+    return [(item, base[item.id], tuned[item.id]) for item in benchmark.items if item.id in base and item.id in tuned]
+
+
+def _gain(pair: Example) -> float:
+    return pair[2][1] - pair[1][1]
+
+
+def pick_examples(pairs: list[Example], outcome: str) -> list[Example]:
+    """Return up to five items: mostly such as decided the outcome, but one of the other kind and a miss too."""
+    gained = _spread([pair for pair in pairs if _gain(pair) > 0])
+    lost = _spread([pair for pair in pairs if _gain(pair) < 0])
     missed = _spread([pair for pair in pairs if pair[2][1] == pair[1][1] == 0])
     held = _spread([pair for pair in pairs if pair[2][1] == pair[1][1] > 0])
-    chosen = gained[:3] + lost[:1] + missed[:1]
-    rest = [pair for pair in gained[3:] + held + missed[1:] + lost[1:] if pair not in chosen]
+    most, others = (lost, gained) if outcome == "worse" else (gained, lost)
+    chosen = most[:3] + others[:1] + missed[:1] if outcome != "not proven" else gained[:2] + lost[:2] + missed[:1]
+    rest = [pair for pair in most + held + missed + others if pair not in chosen]
     return (chosen + rest)[:MOST_EXAMPLES]
 
 

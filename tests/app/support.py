@@ -164,6 +164,12 @@ def charts(tab: AppTest) -> list[Any]:
     return list(tab.get("plotly_chart"))
 
 
+def open_tab(tab: AppTest, job: Job, name: str) -> AppTest:
+    """Open one of the tabs below a job."""
+    tab.session_state[f"tabs-{job.id}"] = name
+    return tab.run()
+
+
 def button(tab: AppTest, label: str) -> Any:
     """Return the one button with this label."""
     found = [one for one in tab.button if one.label == label]

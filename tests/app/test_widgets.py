@@ -12,16 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.errors import BadInput
+from core.evaluation.benchmarks import Item
 from core.paths import Workspace
-from core.store import evaluations
-from core.store.connection import opened
 from core.store.metrics import MetricWriter, Series
 from core.store.states import STATES
 from core.training import configuration, submission
 from core.training.configuration import TrainingConfig
 from pages.widgets import charts, job_state, session, text, training_form, verdict_card
-from tests.app.support import MARKUP, as_read, judged_job, make_job, one_sentence
+from tests.app.support import MARKUP, as_read, make_job, one_sentence
 
 
 def series(values: list[float]) -> Series:
@@ -279,29 +277,32 @@ def test_dropped_files_keep_their_names_and_their_contents_apart() -> None:
 # The verdict's examples
 
 
-def test_the_examples_show_gains_of_every_part_but_a_loss_and_a_miss_too(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+def pair(number: int, base: float, tuned: float) -> verdict_card.Example:
+    component = ("numbers", "labels")[number % 2]
+    item = Item(id=f"i{number}", component=component, type="text", prompt="Why?", answer="So.")
+    return item, ("a", base), ("b", tuned)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        ("better", [(0, 1), (0, 1), (0, 1), (1, 0), (0, 0)]),
+        ("worse", [(1, 0), (1, 0), (1, 0), (0, 1), (0, 0)]),
+        ("not proven", [(0, 1), (0, 1), (1, 0), (1, 0), (0, 0)]),
+    ],
+)
+def test_the_examples_show_what_decided_but_the_other_kind_and_a_miss_too(
+    outcome: str, shown: list[tuple[float, float]]
 ) -> None:
-    monkeypatch.setattr(session, "workspace", lambda: workspace)
-    base = [0.0] * 10 + [1.0] * 5 + [0.0] * 5
-    tuned = [1.0] * 10 + [0.0] * 5 + [0.0] * 5
-    job = judged_job(workspace, base, tuned)
-    with opened(workspace) as db:
-        row = evaluations.verdict_of_job(db, job.id)
-    assert row is not None
-    found = verdict_card.pick_examples(workspace, row, job.spec["benchmark"])
-    scores = [(one[1][1], one[2][1]) for one in found]
-    assert scores == [(0.0, 1.0)] * 3 + [(1.0, 0.0), (0.0, 0.0)]
+    kinds = [(0, 1)] * 6 + [(1, 0)] * 6 + [(0, 0)] * 3 + [(1, 1)] * 3
+    found = verdict_card.pick_examples([pair(number, *kind) for number, kind in enumerate(kinds)], outcome)
+    assert [(base[1], tuned[1]) for _, base, tuned in found] == shown
     assert {item.component for item, _, _ in found} == {"numbers", "labels"}
 
 
-def test_a_benchmark_that_is_gone_is_a_sentence_for_the_reader(workspace: Workspace) -> None:
-    job = judged_job(workspace, [0.0] * 30, [1.0] * 30)
-    with opened(workspace) as db:
-        row = evaluations.verdict_of_job(db, job.id)
-    assert row is not None
-    with pytest.raises(BadInput, match="benchmark"):
-        verdict_card.pick_examples(workspace, row, "0" * 64)
+def test_with_few_kinds_the_examples_are_filled_up() -> None:
+    pairs = [pair(number, 1, 1) for number in range(9)]
+    assert len(verdict_card.pick_examples(pairs, "not proven")) == verdict_card.MOST_EXAMPLES
 
 
 def test_the_chart_of_components_shows_both_models_with_their_intervals() -> None:

@@ -111,7 +111,7 @@ def test_a_job_on_an_own_file_ends_on_the_verdict_card(
     expect(state(page, "succeeded")).to_be_visible()
     expect(page.locator(".stMarkdownBadge").filter(has_text=re.compile("Better|Not proven|Worse"))).to_be_visible()
     expect(page.get_by_text(re.compile("on 20 held-out items"))).to_be_visible()
-    expect(page.get_by_text(re.compile("5 of 20 held-out questions"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Of 20 held-out questions the tuned model answers"))).to_be_visible()
     page.get_by_role("tab", name="Charts").click()
     expect(chart(page, "Loss").first).to_be_visible()
     (job,) = [one for one in all_jobs(app) if one.spec.get("dataset_name") == "branches"]
