@@ -145,7 +145,7 @@ def test_the_base_alone_can_be_tested(workspace: Workspace, open_page: OpenPage)
 def test_an_own_file_is_counted_and_queued_under_its_name(workspace: Workspace, open_page: OpenPage) -> None:
     tab = drop(open_page(NEW_JOB), "my rows.jsonl", rows(30) + rows(1))
     assert_fine(tab)
-    assert "**20** rows of my \\_rows\\_.jsonl" in texts(tab)
+    assert "**20** rows of my rows.jsonl" in texts(tab)
     assert "1 row is left out: repeated rows." in texts(tab)
     start(tab)
     (job,) = all_jobs(workspace)
