@@ -40,7 +40,7 @@ $(BENCH)/.installed: $(STAMP)
 	$(BENCH)/bin/python -m pip install --quiet -c $(BENCH)/constraints.txt -e ".[bench]"
 	touch $@
 
-# Some thirty minutes on two quiet cores; benchmarks/README.md says what each part takes. gpu ends with 2 without a GPU.
+# Some forty minutes on two quiet cores; benchmarks/README.md says what each part takes. gpu ends with 2 without a GPU.
 bench: $(BENCH)/.installed $(TEST_STAMP)
 	$(BENCH)/bin/python -m benchmarks.training
 	$(BENCH)/bin/python -m benchmarks.telemetry

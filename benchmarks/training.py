@@ -3,6 +3,7 @@
     python -m benchmarks.training                      everything: speed and parity
     python -m benchmarks.training --quick              the starter only, two repeats, first losses
     python -m benchmarks.training --speed --shapes 15m --repeats 5
+    python -m benchmarks.training --speed --arms ours trainer-tuned
     python -m benchmarks.training --parity
 
 Needs the `bench` extra (trl); without it the rivals are reported as absent. See benchmarks/README.md for the columns.
@@ -21,7 +22,7 @@ from core.cli.output import print_table
 
 OURS = ("ours", "ours-plain", "ours-fp32", "ours-bf16")
 PEERS = ("trl-default", "trl-default-malloc", "trl-tuned", "trainer-tuned")
-ARMS = ("ours", "trl-default", "trl-tuned", "trainer-tuned")
+ARMS = ("ours", "trl-default", "trl-tuned")
 TUNED = ("trl-tuned", "trainer-tuned")
 WITHOUT_MALLOC = ("trl-default",)
 # Steps that are measured, steps before them, examples of a step: so that all of it takes less than twenty minutes.
@@ -65,7 +66,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--warm-up", type=int, help="steps before them that are not measured")
     parser.add_argument("--repeats", type=int, help="runs of each arm, forwards and backwards in turn; by default 3")
     parser.add_argument("--examples", type=int, default=1024, help="examples of the epoch that the steps stand for")
-    parser.add_argument("--parity-steps", type=int, default=30, help="steps before the eval losses are compared")
+    parser.add_argument("--parity-steps", type=int, default=20, help="steps before the eval losses are compared")
     parser.add_argument("--threads", type=int, default=0, help="threads of torch; by default as torch chooses")
     parser.add_argument("--json", type=Path, help="write everything into this file instead of benchmarks/results")
     parser.add_argument("--arm", choices=(*OURS, *PEERS, "trl-exact"), help=argparse.SUPPRESS)
