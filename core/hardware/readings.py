@@ -58,6 +58,7 @@ class Machine:
         return tuple(f"cuda:{index}" for index in range(len(self.gpus))) or ("cpu",)
 
 
+psutil.cpu_percent(interval=None)  # sets the mark since which the first reading counts; without it that is 0
 _nvml_lock = threading.Lock()
 _nvml_state: dict[str, bool] = {}
 

@@ -15,7 +15,7 @@ from core.store.metrics import EMPTY, Series, read_progress, read_series
 
 MOST_POINTS = 400
 ACCENT, QUIET, WARM, BLUE = "#1f8f7b", "#7f8a91", "#b87a20", "#4c7fb8"
-HEIGHT = 230
+HEIGHT, LEGEND_HEIGHT = 245, 28
 
 
 class _Growing:
@@ -117,24 +117,34 @@ def _finite(series: Series) -> tuple[np.ndarray, np.ndarray]:
     return series.steps[finite], series.values[finite]
 
 
-def figure(lines: Sequence[Line], unit: str, x_title: str = "step", floor: float | None = None) -> go.Figure:
+def figure(
+    lines: Sequence[Line], unit: str, x_title: str = "step", floor: float | None = None, tick_format: str = ""
+) -> go.Figure:
     """Return a small line chart; the same view stays when its data grow.
 
     The figure is made in one piece: adding to it part by part takes seven times as long, at every refresh.
     """
+    ends = [step for line in lines if line.series.steps.size for step in line.series.steps[[0, -1]]]
+    first, last = (min(ends), max(ends)) if ends else (0, 0)
     layout = {
         "height": HEIGHT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": LEGEND_HEIGHT, "b": 8},
         "hovermode": "x unified",
         "uirevision": "stay",
         "showlegend": sum(not line.faint for line in lines) > 1,
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
-        "xaxis": {"title": {"text": x_title, "font": {"size": 11}}, "zeroline": False, "nticks": 7},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "xaxis": {
+            "title": {"text": x_title, "font": {"size": 11}},
+            "zeroline": False,
+            "nticks": 7,
+            "dtick": 1 if last - first < 7 else None,  # there is nothing between two steps
+        },
         "yaxis": {
             "title": {"text": unit, "font": {"size": 11}},
             "zeroline": False,
             "nticks": 6,
             "rangemode": "normal" if floor is None else "tozero",
+            "tickformat": tick_format,
         },
     }
     return go.Figure(data=[_trace(line, unit) for line in lines], layout=layout)
@@ -163,14 +173,14 @@ def training_figures(series: Mapping[str, Series]) -> dict[str, go.Figure]:
     if "eval/loss" in series:
         lines.append(Line("eval", series["eval/loss"], WARM, markers=True))
     wanted = {
-        "Loss": (lines, "nats per token", None),
-        "Tokens per second": ([Line("tokens/s", series.get("train/tokens_per_second", EMPTY))], "tokens/s", 0.0),
-        "Learning rate": ([Line("learning rate", series.get("train/learning_rate", EMPTY))], "", 0.0),
-        "Gradient norm": ([Line("gradient norm", series.get("train/grad_norm", EMPTY))], "", 0.0),
+        "Loss": (lines, "nats per token", None, ""),
+        "Tokens per second": ([Line("tokens/s", series.get("train/tokens_per_second", EMPTY))], "tokens/s", 0.0, ""),
+        "Learning rate": ([Line("learning rate", series.get("train/learning_rate", EMPTY))], "", 0.0, "~g"),
+        "Gradient norm": ([Line("gradient norm", series.get("train/grad_norm", EMPTY))], "", 0.0, ""),
     }
     return {
-        title: figure(parts, unit, floor=floor)
-        for title, (parts, unit, floor) in wanted.items()
+        title: figure(parts, unit, floor=floor, tick_format=tick_format)
+        for title, (parts, unit, floor, tick_format) in wanted.items()
         if any(line.series.steps.size for line in parts)
     }
 
