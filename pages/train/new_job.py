@@ -290,6 +290,7 @@ with right, st.container(border=True):
                 baseline_only=baseline,
                 form_token=token,
             )
-            del st.session_state["drawn_after"]
+            for used in ("drawn_after", "taken_from", "taken_settings"):
+                st.session_state.pop(used, None)
             st.session_state["shown_job"] = job.id
             st.switch_page("pages/train/jobs.py")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import AppError
 from pages.widgets import session
+from pages.widgets.text import sentence
 
 
 def show() -> None:
@@ -13,7 +14,7 @@ def show() -> None:
         session.workspace()
     except AppError as error:
         st.title("Atelier")
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(str(error)), icon=":material/error:")
         st.stop()
     if not session.is_first_app():
         st.info(

@@ -190,6 +190,22 @@ def test_the_name_of_an_own_benchmark_is_shown_as_it_is(workspace: Workspace, op
 # A workspace that is broken
 
 
+def test_a_broken_pack_is_named_and_costs_only_the_estimate(workspace: Workspace, open_app: OpenApp) -> None:
+    (workspace.industries / "legal.yaml").write_text("id: legal\ntitle: [\n")
+    tab = open_app()
+    assert "legal.yaml" in one_sentence(tab)
+    assert FIRST_RUN in labels(tab)
+    assert "Processor" in {one.label for one in tab.metric}
+
+
+def test_a_broken_pack_leaves_the_best_so_far_with_its_titles(workspace: Workspace, open_app: OpenApp) -> None:
+    judged_job(workspace, [0.0] * 30, [1.0] * 30)
+    (workspace.industries / "legal.yaml").write_text("id: legal\ntitle: [\n")
+    tab = open_app()
+    assert_fine(tab)
+    assert "Finance" in {one.label for one in tab.metric}
+
+
 def spoil_all(database: Path) -> None:
     database.write_bytes(b"this is no database at all " * 400)
 

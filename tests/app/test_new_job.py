@@ -364,6 +364,8 @@ def test_the_settings_of_another_job_are_taken_over_and_can_be_forgotten(
     new, old = all_jobs(workspace)
     assert (new.name, new.spec["industries"], new.spec["preset"]) == ("Mine", ["education"], "quick")
     assert new.spec["config"] == old.spec["config"] | {"rank": 2}
+    assert [one.value for one in tab.switch_page(NEW_JOB).run().info] == []
+    tab.switch_page(JOBS).run()
 
     button(tab, "Cancel").click().run()
     button(tab, "New job from these settings").click().run()
