@@ -197,6 +197,11 @@ def print_speed(
         if "speeds" in outcome:
             tried = ", ".join(f"{name} {speed:,.0f}" for name, speed in outcome["speeds"].items())
             print(f"  {arm}: {outcome['best']} (tried: {tried})")
+        else:
+            print(f"  {arm}: not tuned, {_why_not(outcome)}; its first setting is taken")
+    for run in runs:
+        if "failed" in run:
+            print(f"  {run['arm']}, repeat {run['repeat']}, FAILED and is left out: {run['failed']}")
     print()
 
 
