@@ -27,7 +27,7 @@ from core.process.liveness import FileLock
 RESULTS = PROJECT_DIR / "benchmarks" / "results"
 LOCK = Path(tempfile.gettempdir()) / "atelier-benchmark.lock"
 PACKAGES = (
-    "torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "numpy", "plotly", "tsdownsample",
+    "torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "numpy", "plotly",
     "trackio", "tensorboard", "mlflow-skinny", "sqlalchemy",
 )  # fmt: skip
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "GOMP_SPINCOUNT")

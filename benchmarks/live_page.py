@@ -235,12 +235,12 @@ def measure_lost_range(path: Path) -> float:
     """
     import numpy as np
 
-    from pages.widgets.charts import thinned
+    from pages.widgets.envelopes import envelope
 
     lost = []
     for one in read_series(path).values():
         whole = float(np.ptp(one.values))
-        lost.append(1 - float(np.ptp(thinned(one).values)) / whole if whole else 0.0)
+        lost.append(1 - float(np.ptp(envelope(one.steps, one.values).points().values)) / whole if whole else 0.0)
     return max(lost)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -190,12 +191,12 @@ def is_offline(fresh_s: float = 30.0) -> bool:
 
 def _can_connect() -> bool:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    host = endpoint.partition("://")[2].partition("/")[0] or endpoint
-    name, _, port = host.partition(":")
+    address = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return True  # only the proxy can tell
     try:
-        with socket.create_connection((name, int(port or 443)), timeout=PROBE_TIMEOUT_S):
+        port = address.port or (80 if address.scheme == "http" else 443)
+        with socket.create_connection((address.hostname, port), timeout=PROBE_TIMEOUT_S):
             return True
     except (OSError, ValueError):
         return False

@@ -158,7 +158,7 @@ def look_at_workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
             f"The workspace {root} lies on a network disk",
             "Set ATELIER_HOME to a local folder: SQLite's locks do not hold on network disks.",
         )
-    if workspace.database.exists():
+    if workspace.database.exists() or backup.find_loss(workspace):
         yield _check_database(workspace, restore)
     folders = [folder for folder in sorted(workspace.adapters.glob("*")) if not folder.name.startswith(".")]
     damaged = [folder.name for folder in folders if durable.find_damage(folder)]
@@ -180,7 +180,7 @@ def look_at_workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
 def _check_database(workspace: Workspace, restore: bool) -> Finding:
     path = workspace.database
     try:
-        damage = schema.find_damage(path)
+        damage = backup.find_loss(workspace) or schema.find_damage(path)
         if not damage:
             with closing(connect_readonly(path)) as db:
                 schema.is_current(db)

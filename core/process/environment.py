@@ -67,5 +67,7 @@ def for_worker(device: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    own = {"CUDA_VISIBLE_DEVICES": device.removeprefix("cuda:")} if device.startswith("cuda:") else {}
+    own = {}
+    if device.startswith("cuda:"):  # counted as NVML counts them, whose readings say which one is free
+        own = {"CUDA_VISIBLE_DEVICES": device.removeprefix("cuda:"), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return defaults | kept | own

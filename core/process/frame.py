@@ -25,7 +25,7 @@ from core.paths import Workspace
 from core.process.runner import Assignment
 from core.store import jobs
 from core.store.connection import connect, transaction
-from core.store.metrics import MetricWriter, read_series
+from core.store.metrics import MetricWriter, read_last_step
 from core.store.states import State
 
 EXIT_DONE, EXIT_FAILED, EXIT_DISK_FULL, EXIT_STOPPED, EXIT_FENCED = 0, 1, 74, 75, 76
@@ -246,9 +246,5 @@ def _attend(work: Work, done: threading.Event) -> None:
 
 
 def _samples_so_far(work: Work) -> float:
-    known = [
-        series.steps[-1]
-        for name, series in read_series(work.folder.metrics).items()
-        if name == "host/cpu_percent" and series.steps.size
-    ]
-    return float(known[0]) + SAMPLE_S if known else 0.0
+    last = read_last_step(work.folder.metrics, "host/cpu_percent")
+    return last + SAMPLE_S if last is not None else 0.0

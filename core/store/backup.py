@@ -34,6 +34,15 @@ def save(workspace: Workspace) -> Path:
     return final
 
 
+def find_loss(workspace: Workspace) -> str | None:
+    """Return in words that the database is gone or emptied while its backups are there, or None."""
+    if next(workspace.backups.glob("control-*.db"), None) is None:
+        return None
+    if not workspace.database.exists():
+        return "it is gone, but its backups are there"
+    return None if workspace.database.stat().st_size else "it is empty, but its backups are there"
+
+
 def restore(workspace: Workspace) -> Path | None:
     """Put the database with its journal files aside, and the newest sound backup in its place.
 
@@ -49,13 +58,14 @@ def restore(workspace: Workspace) -> Path | None:
     aside = workspace.root / "damaged" / time.strftime("%Y%m%d-%H%M%S")
     try:
         aside.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(workspace.database, aside / workspace.database.name)
+        if workspace.database.exists():
+            shutil.copy2(workspace.database, aside / workspace.database.name)
         for suffix in ("-wal", "-shm", "-journal"):
             part = workspace.database.with_name(workspace.database.name + suffix)
             if part.exists():
                 shutil.move(part, aside / part.name)
         if sound is None:
-            workspace.database.unlink()
+            workspace.database.unlink(missing_ok=True)
         else:
             staged = durable.staging_path(workspace.database)
             shutil.copy2(sound, staged)

@@ -21,6 +21,9 @@ from core.errors import DamagedDatabase
 from core.store.connection import connect, connect_readonly, transaction, translated_errors
 
 T = TypeVar("T")
+Names = tuple[str, ...]
+Take = Callable[[Names, np.ndarray, np.ndarray], None]
+PIECE_ROWS = 20_000
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS groups (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
@@ -126,7 +129,7 @@ class MetricWriter:
             self._db.close()
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, dict[tuple[str, ...], int]]:
+def _open(path: Path) -> tuple[sqlite3.Connection, dict[Names, int]]:
     db = connect(path, several_writers=False)
     try:
         with translated_errors(path):
@@ -155,9 +158,25 @@ def read_progress(path: Path) -> Progress | None:
     return Progress(*row) if row else None
 
 
-def read_series(path: Path, after: Mapping[str, int] | None = None) -> dict[str, Series]:
-    """Return every metric by name, each only behind the step that `after` gives for it."""
-    return _read(path, lambda db: _collect(db, after or {}), {})
+def read_series(path: Path) -> dict[str, Series]:
+    """Return every metric by name, whole."""
+    pieces: dict[str, list[Series]] = {}
+
+    def take(names: Names, steps: np.ndarray, values: np.ndarray) -> None:
+        for column, name in enumerate(names):
+            pieces.setdefault(name, []).append(Series(steps, values[:, column]))
+
+    visit_points(path, {}, take)
+    return {name: _joined(parts) for name, parts in pieces.items()}
+
+
+def visit_points(path: Path, after: Mapping[Names, int], take: Take) -> None:
+    """Read the points behind the step that `after` gives for their group, piece by piece, in each group by step.
+
+    Args:
+        take: Gets the group's names, steps (n,) int64 and values (n, names) float64.
+    """
+    _read(path, lambda db: _visit(db, after, take), None)
 
 
 def _read(path: Path, ask: Callable[[sqlite3.Connection], T], nothing: T) -> T:
@@ -177,42 +196,59 @@ def _read(path: Path, ask: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         raise DamagedDatabase(f"The readings in {path} are damaged. The job goes on without them.") from error
 
 
-def _collect(db: sqlite3.Connection, after: Mapping[str, int]) -> dict[str, Series]:
-    found: dict[str, Series] = {}
-    groups = [(row[0], json.loads(row[1])) for row in db.execute("SELECT id, names FROM groups")]
-    for group, names in groups:
-        first = min(after.get(name, -1) for name in names)
-        rows = db.execute(
-            'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step', (group, first)
-        ).fetchall()
-        found |= _merged(found, _unpacked(names, rows))
-    return found
+def _visit(db: sqlite3.Connection, after: Mapping[Names, int], take: Take) -> None:
+    for group, names in _groups(db):
+        points = db.execute(
+            'SELECT step, "values" FROM points WHERE "group" = ? AND step > ? ORDER BY step',
+            (group, after.get(names, -1)),
+        )
+        while rows := points.fetchmany(PIECE_ROWS):
+            steps = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+            values = np.frombuffer(b"".join(row[1] for row in rows), "<f8").reshape(len(rows), len(names))
+            take(names, steps, values)
 
 
-def _unpacked(names: list[str], rows: list[sqlite3.Row]) -> dict[str, Series]:
-    steps = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    table = np.frombuffer(b"".join(row[1] for row in rows), "<f8").reshape(len(rows), len(names))
-    return {name: Series(steps, table[:, column]) for column, name in enumerate(names)}
+def _groups(db: sqlite3.Connection) -> list[tuple[int, Names]]:
+    return [(group, tuple(json.loads(names))) for group, names in db.execute("SELECT id, names FROM groups")]
 
 
-def _merged(known: Mapping[str, Series], new: Mapping[str, Series]) -> dict[str, Series]:
-    """Join metrics that two groups share; the steps of a group are in order, those of two groups need not be."""
-    joined = {}
-    for name, series in new.items():
-        earlier = known.get(name, EMPTY)
-        steps = np.concatenate([earlier.steps, series.steps])
-        order = np.argsort(steps, kind="stable")
-        joined[name] = Series(steps[order], np.concatenate([earlier.values, series.values])[order])
-    return joined
+def _joined(parts: list[Series]) -> Series:
+    """Join the pieces of a metric; the steps of a group are in order, those of two groups need not be."""
+    steps = np.concatenate([part.steps for part in parts])
+    order = np.argsort(steps, kind="stable")
+    return Series(steps[order], np.concatenate([part.values for part in parts])[order])
 
 
 def read_last(path: Path) -> dict[str, float]:
     """Return the newest finite value of every metric."""
-    return {
-        name: float(finite[-1])
-        for name, series in read_series(path).items()
-        if (finite := series.values[np.isfinite(series.values)]).size
-    }
+    found: dict[str, tuple[int, float]] = {}
+
+    def ask(db: sqlite3.Connection) -> None:
+        for group, names in _groups(db):
+            wanted = set(names)
+            points = db.execute('SELECT step, "values" FROM points WHERE "group" = ? ORDER BY step DESC', (group,))
+            for step, packed in points:
+                values = dict(zip(names, struct.unpack(f"<{len(names)}d", packed), strict=True))
+                for name in [name for name in wanted if math.isfinite(values[name])]:
+                    wanted.remove(name)
+                    found[name] = max(found.get(name, (step, values[name])), (step, values[name]))
+                if not wanted:
+                    break
+
+    _read(path, ask, None)
+    return {name: value for name, (_, value) in found.items()}
+
+
+def read_last_step(path: Path, metric: str) -> int | None:
+    """Return the step of a metric's newest point, or None where it has none."""
+
+    def ask(db: sqlite3.Connection) -> list[int]:
+        last = 'SELECT max(step) FROM points WHERE "group" = ?'
+        steps = [db.execute(last, (group,)).fetchone()[0] for group, names in _groups(db) if metric in names]
+        return [step for step in steps if step is not None]
+
+    none: list[int] = []
+    return max(_read(path, ask, none), default=None)
 
 
 def find_not_finite(path: Path) -> list[tuple[str, int, str]]:

@@ -154,6 +154,12 @@ def prepare(workspace: Workspace) -> None:
     """
     workspace.create()
     path = workspace.database
+    loss = backup.find_loss(workspace)
+    if loss:
+        raise DamagedDatabase(
+            f"The database {path} is lost: {loss}. Stop Atelier and run `atelier doctor --restore`, or remove "
+            f"{workspace.backups} to start afresh."
+        )
     with closing(connect(path, several_writers=True)) as db, translated_errors(path):
         if is_current(db):
             return

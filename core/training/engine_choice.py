@@ -11,7 +11,7 @@ import torch
 from core import durable
 from core.model import kernels, lean
 from core.model.engines import Engine, make_engine
-from core.model.loading import DTYPES, LoadedBase, has_matrix_unit
+from core.model.loading import DTYPES, LoadedBase, multiplies_bf16
 
 # Compiling takes some 20 s once, a few afterwards; it saves a quarter of the time of the work behind it.
 WORTH_COMPILING_FLOPS = 2e13
@@ -36,7 +36,7 @@ def choose(model: Any, loaded: LoadedBase, precision: str, planned_flops: float)
     base = model.get_base_model()
     if not lean.fits(base):
         return EngineChoice(False, False, loaded.precision)
-    products = "bf16" if precision in ("auto", "bf16") and has_matrix_unit() else "fp32"
+    products = "bf16" if precision in ("auto", "bf16") and multiplies_bf16() else "fp32"
     worth = kernels.is_compiled() or planned_flops > WORTH_COMPILING_FLOPS
     return EngineChoice(True, kernels.can_compile() and worth, products)
 
@@ -61,4 +61,4 @@ def make(choice: EngineChoice, model: Any, loaded: LoadedBase) -> Engine:
 def warm_up() -> Iterator[None]:
     """Compile, in steps, what the first job would wait for."""
     if kernels.can_compile():
-        yield from kernels.compile_in_steps(torch.bfloat16 if has_matrix_unit() else torch.float32)
+        yield from kernels.compile_in_steps(torch.bfloat16 if multiplies_bf16() else torch.float32)

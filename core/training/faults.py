@@ -1,4 +1,4 @@
-"""Failures on demand, for tests: ATELIER_FAULT=kind@step makes that step fail once in the way named."""
+"""Failures on demand, for tests: ATELIER_FAULT=kind@step makes that step of every process fail in the way named."""
 
 import os
 import signal

@@ -14,6 +14,7 @@ from core.store.jobs import Job
 from core.store.states import ALIVE, ENDED, PRIORITIES, WAITING
 from core.wording import show_bytes, show_duration, show_energy
 from pages.widgets import charts, errors, job_details, job_list, job_state, session, verdict_card
+from pages.widgets.envelopes import envelopes_of
 from pages.widgets.text import plain, sentence
 
 workspace = session.workspace()
@@ -133,9 +134,9 @@ def show_adapter(job: Job) -> None:
 
 
 def show_charts(job: Job) -> None:
-    series = charts.series_of(workspace.job(job.id).metrics).refreshed()
-    training, machine = charts.training_figures(series), charts.machine_figures(series)
-    wrong = charts.not_finite_text(series)
+    metrics = envelopes_of(workspace.job(job.id).metrics).refreshed()
+    training, machine = charts.training_figures(metrics), charts.machine_figures(metrics)
+    wrong = charts.not_finite_text(metrics)
     if wrong:
         st.caption(wrong)
     if training:

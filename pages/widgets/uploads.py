@@ -12,12 +12,15 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.training import configuration
 from pages.widgets.text import plain
 
+_FOLDER = "upload_folder"
+
 
 def kept(dropped: UploadedFile) -> Path:
     """Return where a dropped file lies; the same content lies in the same place."""
     content = dropped.getvalue()
-    folder = Path(st.session_state.setdefault("upload_folder", tempfile.mkdtemp(prefix="atelier-")))
-    target = folder / hashlib.sha256(content).hexdigest()[:16] / _safe(dropped.name)
+    if _FOLDER not in st.session_state:  # it goes when the session goes
+        st.session_state[_FOLDER] = tempfile.TemporaryDirectory(prefix="atelier-", ignore_cleanup_errors=True)
+    target = Path(st.session_state[_FOLDER].name) / hashlib.sha256(content).hexdigest()[:16] / _safe(dropped.name)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
@@ -31,8 +34,9 @@ def _safe(name: str) -> str:
 
 def without_folder(message: str) -> str:
     """Return a message that calls a dropped file by its name alone; where it lies meanwhile says nothing to people."""
-    folder = st.session_state.get("upload_folder")
-    return re.sub(rf"{re.escape(folder)}[/\\][0-9a-f]+[/\\]", "", message) if folder else message
+    if _FOLDER not in st.session_state:
+        return message
+    return re.sub(rf"{re.escape(st.session_state[_FOLDER].name)}[/\\][0-9a-f]+[/\\]", "", message)
 
 
 def read_settings(dropped: UploadedFile) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,38 +13,20 @@ from streamlit.testing.v1 import AppTest
 
 from core.evaluation.benchmarks import Item
 from core.paths import Workspace
-from core.store.metrics import MetricWriter, Series
+from core.store.metrics import MetricWriter
 from core.store.states import STATES
 from core.training import configuration, submission
 from core.training.configuration import TrainingConfig
 from pages.widgets import charts, job_state, session, text, training_form, verdict_card
+from pages.widgets.envelopes import Envelope, envelope
 from tests.app.support import MARKUP, as_read, make_job, one_sentence
 
 
-def series(values: list[float]) -> Series:
-    return Series(np.arange(len(values), dtype=np.int64), np.array(values))
+def series(values: list[float]) -> Envelope:
+    return envelope(range(len(values)), values)
 
 
 # Charts
-
-
-def test_thinning_keeps_the_extremes_and_the_ends() -> None:
-    values = np.sin(np.arange(100_000) / 500)
-    values[[31_415, 92_653]] = 7.0, -7.0
-    thin = charts.thinned(Series(np.arange(100_000, dtype=np.int64), values))
-    assert thin.steps.size <= charts.MOST_POINTS
-    assert {31_415, 92_653, 0, 99_999} <= set(thin.steps.tolist())
-    assert np.array_equal(values[thin.steps], thin.values)
-
-
-def test_values_that_are_no_number_are_left_out_of_a_chart() -> None:
-    thin = charts.thinned(series([1.0, float("nan"), 2.0, float("inf")]))
-    assert (thin.steps.tolist(), thin.values.tolist()) == ([0, 2], [1.0, 2.0])
-
-
-def test_smoothing_is_a_running_mean_of_what_has_been() -> None:
-    smooth = charts.smoothed(series([0.0, 3.0, 6.0, 9.0]), share=0.75)
-    assert smooth.values.tolist() == [0.0, 1.5, 3.0, 6.0]
 
 
 def test_a_chart_of_training_names_its_axes_and_units() -> None:
@@ -65,33 +46,6 @@ def test_every_gpu_is_a_line_of_its_own_beside_the_host() -> None:
     assert found["GPU memory"].data[0].y.tolist() == [8.0]
     units = [figure.layout.yaxis.title.text for figure in found.values()]
     assert units == ["%", "GB", "°C", "W", "%"]
-
-
-def write(path: Path, attempt: int, losses: dict[int, float]) -> None:
-    with closing(MetricWriter(path, attempt)) as writer:
-        writer.supersede_after(min(losses) - 1)
-        for step, loss in losses.items():
-            writer.log(step, {"train/loss": loss})
-
-
-def test_a_chart_goes_on_with_what_is_new_and_leaves_alone_what_was_drawn(tmp_path: Path) -> None:
-    cache = charts.SeriesCache(tmp_path / "metrics.db")
-    assert cache.refreshed() == {}
-    write(tmp_path / "metrics.db", 1, {step: float(step) for step in range(1, 1001)})
-    first = cache.refreshed()["train/loss"]
-    write(tmp_path / "metrics.db", 1, {step: float(step) for step in range(1001, 2501)})
-    second = cache.refreshed()["train/loss"]
-    assert first.steps.tolist() == first.values.tolist() == list(range(1, 1001))
-    assert second.steps.tolist() == second.values.tolist() == list(range(1, 2501))
-
-
-def test_a_resumed_job_replaces_the_points_behind_its_checkpoint(tmp_path: Path) -> None:
-    cache = charts.SeriesCache(tmp_path / "metrics.db")
-    write(tmp_path / "metrics.db", 1, {1: 3.0, 2: 2.0, 3: 9.0})
-    cache.refreshed()
-    write(tmp_path / "metrics.db", 2, {2: 1.5})
-    shown = cache.refreshed()["train/loss"]
-    assert (shown.steps.tolist(), shown.values.tolist()) == ([1, 2], [3.0, 1.5])
 
 
 @pytest.mark.parametrize(

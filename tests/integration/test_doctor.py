@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -167,6 +168,21 @@ def test_a_damaged_database_is_a_problem_and_stays_as_it_is_until_it_is_to_be_re
     aside = list((workspace.root / "damaged").rglob("control.db"))
     assert [path.read_bytes() for path in aside] == [broken]
     assert atelier("doctor").out.endswith("All is fit.\n")
+
+
+@pytest.mark.parametrize(("lose", "says"), [(Path.unlink, "gone"), (lambda path: path.write_bytes(b""), "empty")])
+def test_a_lost_database_is_not_taken_for_a_new_workspace_while_its_backups_are_there(
+    lose: Callable[[Path], object], says: str, atelier: Command, workspace: Workspace
+) -> None:
+    add_job(workspace, "kept")
+    backup.save(workspace)
+    lose(workspace.database)
+    refused = atelier("jobs", "list")
+    assert refused.code == 1
+    assert f"it is {says}, but its backups are there" in refused.err and "doctor --restore" in refused.err
+    assert f"it is {says}" in atelier("doctor").out
+    assert atelier("doctor", "--restore").code == 0
+    assert names_of_jobs(workspace) == ["kept"]
 
 
 def test_without_a_backup_the_workspace_starts_afresh_and_says_so(atelier: Command, workspace: Workspace) -> None:

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from core.errors import DamagedDatabase
-from core.store.metrics import MetricWriter, find_not_finite, read_last, read_progress, read_series
+from core.store.metrics import (
+    MetricWriter,
+    find_not_finite,
+    read_last,
+    read_last_step,
+    read_progress,
+    read_series,
+    visit_points,
+)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 STEPS, SAVE_EVERY, KILLS = 400, 25, 40
@@ -131,7 +139,7 @@ def test_starting_anew_puts_all_steps_aside(path: Path) -> None:
     train(path, 1, 0)
     with closing(MetricWriter(path, 2)) as writer:
         writer.supersede_after(0, ("host/cpu_percent",))
-    assert read_series(path)["train/loss"].steps.size == 0
+    assert "train/loss" not in read_series(path)
     assert "train/loss" not in read_last(path)
 
 
@@ -154,9 +162,25 @@ def test_a_value_comes_back_to_the_last_bit(path: Path, value: float) -> None:
 
 def test_only_what_is_new_is_read_when_asked_so(path: Path) -> None:
     train(path, 1, 0)
-    new = read_series(path, {"train/loss": 390, "train/learning_rate": 390, "train/grad_norm": 390, "eval/loss": 400})
-    assert new["train/loss"].steps.tolist() == list(range(391, 401))
-    assert new["eval/loss"].steps.size == 0
+    new: dict[str, list[int]] = {}
+    after = {tuple(values_at(1)): 390, ("eval/loss",): 400}
+    visit_points(path, after, lambda names, steps, values: new.update(dict.fromkeys(names, steps.tolist())))
+    assert new["train/loss"] == list(range(391, 401))
+    assert "eval/loss" not in new
+
+
+def test_the_last_step_of_a_metric_is_told_without_reading_the_others(path: Path) -> None:
+    train(path, 1, 0)
+    assert read_last_step(path, "train/loss") == STEPS
+    assert read_last_step(path, "nothing") is None
+
+
+def test_the_newest_value_is_the_newest_of_all_companies(path: Path) -> None:
+    with closing(MetricWriter(path, 1)) as writer:
+        writer.log(1, {"host/cpu_percent": 1.0, "gpu0/power_watts": 10.0})
+        writer.log(2, {"host/cpu_percent": 2.0})
+        writer.log(3, {"host/cpu_percent": math.nan, "gpu0/power_watts": math.nan})
+    assert read_last(path) == {"host/cpu_percent": 2.0, "gpu0/power_watts": 10.0}
 
 
 def test_a_metric_that_is_logged_in_two_companies_is_one_series_in_order(path: Path) -> None:

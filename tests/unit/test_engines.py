@@ -103,13 +103,13 @@ def loaded(base: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "matrix_unit", "products"),
+    ("wanted", "has_bf16", "products"),
     [("auto", False, "fp32"), ("auto", True, "bf16"), ("fp32", True, "fp32"), ("bf16", False, "fp32")],
 )
 def test_products_are_rounded_only_where_that_is_fast_and_wanted(
-    adapted: Any, wanted: str, matrix_unit: bool, products: str, monkeypatch: pytest.MonkeyPatch
+    adapted: Any, wanted: str, has_bf16: bool, products: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: matrix_unit)
+    monkeypatch.setattr(engine_choice, "multiplies_bf16", lambda: has_bf16)
     chosen = engine_choice.choose(adapted, loaded(adapted.get_base_model()), wanted, 0.0)
     assert (chosen.lean, chosen.products) == (True, products)
 
@@ -146,8 +146,8 @@ def test_a_resumed_job_keeps_the_engine_of_its_first_attempt(
     path = tmp_path / "engine.json"
     if kept is not None:
         path.write_text(kept)
-    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: False)
+    monkeypatch.setattr(engine_choice, "multiplies_bf16", lambda: False)
     first = engine_choice.choose_once(path, adapted, loaded(adapted.get_base_model()), "auto", 0.0)
-    monkeypatch.setattr(engine_choice, "has_matrix_unit", lambda: True)
+    monkeypatch.setattr(engine_choice, "multiplies_bf16", lambda: True)
     assert engine_choice.choose_once(path, adapted, loaded(adapted.get_base_model()), "auto", 1e15) == first
     assert engine_choice.make(first, adapted, loaded(adapted.get_base_model())).name == "lean, plain, float32"
