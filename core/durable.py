@@ -81,18 +81,34 @@ def new_folder(final: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: `final` is there already; what was written is dropped.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staging = staging_path(final)
+    with staged_folder(final) as staging:
+        yield staging
+        put_folder_in_place(staging, final)
+
+
+@contextmanager
+def staged_folder(near: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `near`; what was not put in place by the end is dropped."""
+    near.parent.mkdir(parents=True, exist_ok=True)
+    staging = staging_path(near)
     staging.mkdir()
     try:
         yield staging
-        _seal(staging)
-        if final.exists():
-            raise FileExistsError(f"{final} exists already")
-        staging.rename(final)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+    finally:
+        if staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def put_folder_in_place(staging: Path, final: Path) -> None:
+    """Let a staged folder become `final`, complete and with a manifest.
+
+    Raises:
+        FileExistsError: `final` is there already.
+    """
+    _seal(staging)
+    if final.exists():
+        raise FileExistsError(f"{final} exists already")
+    staging.rename(final)
     sync_folder(final.parent)
 
 

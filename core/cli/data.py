@@ -1,4 +1,4 @@
-"""`atelier data`: make examples from the industries' grammars."""
+"""`atelier data`: datasets of one's own, and examples from the industries' grammars."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from core import durable
 from core.catalog import industries
+from core.cli import dataset
 from core.cli.output import print_json, print_text, show_help
 from core.datasets.generator import make_examples
 from core.datasets.leakage import LeakGuard
@@ -15,8 +16,12 @@ from core.errors import BadInput
 from core.evaluation import benchmarks
 from core.paths import Workspace
 
-app = typer.Typer(help="Data: make examples.")
+app = typer.Typer(help="Data: import, list, show, delete, make.")
 app.callback(invoke_without_command=True)(show_help)
+app.command("import")(dataset.import_data)
+app.command("list")(dataset.list_data)
+app.command("show")(dataset.show_data)
+app.command("delete")(dataset.delete_data)
 MOST_EXAMPLES = 1_000_000
 
 

@@ -9,7 +9,7 @@ from core.catalog import industries
 from core.cli.output import print_json, print_table, print_text
 from core.cli.workplace import open_workspace
 from core.datasets import composition
-from core.datasets.reading import read_examples
+from core.datasets.importing import read_strictly
 from core.errors import AppError, BadInput
 from core.evaluation import benchmarks, submission
 from core.evaluation.benchmarks import Benchmark
@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and n
 
 def evaluate(
     benchmark: Annotated[list[str] | None, typer.Option(help="Industry whose benchmark is used; repeatable.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Own JSONL file; all its rows are test items.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Own file; all its rows are test items.")] = None,
     base: Annotated[str, typer.Option(help="starter, a local folder, or a hub id.")] = "starter",
     adapter: Annotated[str, typer.Option(help="Adapter id or name; without it the base is tested.")] = "",
     priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
@@ -67,7 +67,7 @@ def choose_benchmark(workspace: Workspace, names: list[str], data: Path | None) 
     if bool(names) == (data is not None):
         raise BadInput("Give either --benchmark with an industry, or --data with a file.")
     if data is not None:
-        rows = read_examples(data)
+        rows, _ = read_strictly(data)
         return benchmarks.make_benchmark(
             data.name, composition.items_of_rows(rows, rows), {"answers": 1.0}, {"answers": "Answers"}
         )

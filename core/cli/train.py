@@ -21,7 +21,9 @@ from core.wording import show_bytes, show_duration, show_energy
 
 def train(
     industry: Annotated[list[str] | None, typer.Option(help="Industry id; repeat it for several.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Own JSONL file instead of industries.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Own file (CSV, TSV, JSON, JSONL, Parquet) instead of industries.")
+    ] = None,
     base: Annotated[str | None, typer.Option(help="starter, a local folder, or a hub id such as owner/name.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     config: Annotated[Path | None, typer.Option(help="YAML file with training fields.")] = None,
@@ -103,6 +105,8 @@ def _read_mix(pairs: list[str]) -> dict[str, float]:
 def _say_plan(draft: submission.Draft) -> None:
     counts = ", ".join(f"{count} {origin}" for origin, count in draft.composition.by_origin.items())
     say(f"{counts}; {draft.tokens:,} tokens an epoch, {draft.workload.steps} steps.")
+    if "columns" in draft.composition.source:
+        say(draft.composition.source["columns"])
     for reason, count in draft.composition.removed.items():
         say(f"Left out: {count} rows ({reason}).")
     if draft.cut_examples:

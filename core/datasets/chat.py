@@ -16,7 +16,7 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from core.datasets.examples import Example
+from core.datasets.examples import Example, Turn
 from core.errors import BaseModelError
 
 RESPONSE_MARK = "\x00response\x00"
@@ -93,29 +93,37 @@ class ChatFormat:
                 f"The base's chat template can't write a conversation: {error}. Choose another base."
             ) from error
 
-    def prompt_text(self, prompt: str) -> str:
-        """Return all that stands before the response."""
-        if self._between is None:
-            return self._render([{"role": "user", "content": prompt}], True)
+    def prompt_text(self, prompt: str, turns: Sequence[Turn] = ()) -> str:
+        """Return all that stands before the response.
+
+        Args:
+            turns: What was said before the prompt.
+        """
+        if turns and self.template is None:
+            return "\n".join([self.bos + turns[0].text, *(turn.text for turn in turns[1:]), prompt, ""])
+        if turns or self._between is None:
+            said = [{"role": turn.role, "content": turn.text} for turn in turns]
+            return self._render([*said, {"role": "user", "content": prompt}], True)
         return f"{self._before}{prompt}{self._between}"
 
-    def encode_prompts(self, prompts: Sequence[str]) -> list[list[int]]:
-        return [
-            encoding.ids
-            for encoding in self.tokenizer.encode_batch_fast(
-                [self.prompt_text(prompt) for prompt in prompts], add_special_tokens=False
-            )
-        ]
+    def encode_prompts(self, prompts: Sequence[str], turns: Sequence[Sequence[Turn]] | None = None) -> list[list[int]]:
+        before = turns if turns is not None else [()] * len(prompts)
+        texts = [self.prompt_text(prompt, said) for prompt, said in zip(prompts, before, strict=True)]
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]], end: bool = True) -> list[tuple[list[int], int]]:
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], end: bool = True, turns: Sequence[Sequence[Turn]] | None = None
+    ) -> list[tuple[list[int], int]]:
         """Return (ids, where the response begins) of prompts with responses.
 
         A token that reaches over the border belongs to the response.
 
         Args:
             end: Whether the end mark follows the response.
+            turns: What was said before each prompt.
         """
-        heads = [self.prompt_text(prompt) for prompt, _ in pairs]
+        before = turns if turns is not None else [()] * len(pairs)
+        heads = [self.prompt_text(prompt, said) for (prompt, _), said in zip(pairs, before, strict=True)]
         texts = [
             f"{head}{response}{self._after if end else ''}" for head, (_, response) in zip(heads, pairs, strict=True)
         ]
@@ -129,7 +137,8 @@ class ChatFormat:
 
     def encode(self, examples: Sequence[Example], max_length: int) -> list[Encoded]:
         encoded = []
-        for ids, start in self.encode_pairs([(example.prompt, example.response) for example in examples]):
+        pairs = [(example.prompt, example.response) for example in examples]
+        for ids, start in self.encode_pairs(pairs, turns=[example.turns for example in examples]):
             cut = max(0, len(ids) - max_length)
             from_prompt = min(cut, max(0, start - 1))
             kept = ids[from_prompt:][:max_length]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from core.catalog.industries import Industry
 from core.datasets.arithmetic import numbers_in
 from core.datasets.examples import Example
 from core.datasets.generator import make_examples, normalise
+from core.datasets.importing import read_strictly
 from core.datasets.leakage import LeakGuard
+from core.datasets.mapping import describe
 from core.datasets.reading import read_examples
 from core.errors import DataError
 from core.evaluation import benchmarks
@@ -120,7 +122,7 @@ def of_file(path: Path) -> Composition:
     Raises:
         DataError: The file can't be read or has fewer than 3 different rows.
     """
-    rows = read_examples(path)
+    rows, mapping = read_strictly(path)
     unique: dict[tuple[str, str], Example] = {}
     for row in rows:
         unique.setdefault((normalise(row.prompt) or row.prompt, row.response), row)
@@ -142,7 +144,8 @@ def of_file(path: Path) -> Composition:
         raise DataError(f"All rows of {path} ask the same, so none can be held out to test on. Add different prompts.")
     file = show_name(path.name)
     name = file.removesuffix(".gz").removesuffix(".jsonl")
-    return Composition(name, training, _benchmark_of_rows(name, kept, held), {"file": file, "held_out": count}, removed)
+    source = {"file": file, "columns": describe(mapping), "held_out": count}
+    return Composition(name, training, _benchmark_of_rows(name, kept, held), source, removed)
 
 
 def _benchmark_of_rows(name: str, rows: list[Example], held: list[Example]) -> Benchmark:
@@ -155,32 +158,20 @@ def items_of_rows(rows: list[Example], held: list[Example]) -> list[Item]:
     if 2 <= len(labels) <= min(MOST_LABELS, max(2, len(rows) // 3)) and all(
         len(label) <= LABEL_LENGTH for label in labels
     ):
-        return [
-            Item(
-                id=f"row-{index}",
-                component="answers",
-                type="label",
-                prompt=row.prompt,
-                answer=row.response,
-                choices=labels,
-            )
-            for index, row in enumerate(held, 1)
-        ]
+        return _items(held, lambda row: {"type": "label", "answer": row.response, "choices": labels})
     if all(_is_number(row.response) for row in rows):
-        return [
-            Item(
-                id=f"row-{index}",
-                component="answers",
-                type="numeric",
-                prompt=row.prompt,
-                tolerance=0.01,
-                answer=_value_of(row.response),
-                reference=row.response,
-            )
-            for index, row in enumerate(held, 1)
-        ]
+        return _items(
+            held,
+            lambda row: {
+                "type": "numeric", "answer": _value_of(row.response), "tolerance": 0.01, "reference": row.response
+            },
+        )  # fmt: skip
+    return _items(held, lambda row: {"type": "text", "answer": row.response})
+
+
+def _items(held: list[Example], grading: Callable[[Example], dict[str, Any]]) -> list[Item]:
     return [
-        Item(id=f"row-{index}", component="answers", type="text", prompt=row.prompt, answer=row.response)
+        Item(id=f"row-{index}", component="answers", prompt=row.prompt, turns=row.turns, **grading(row))
         for index, row in enumerate(held, 1)
     ]
 

@@ -1,5 +1,6 @@
 """Datasets as immutable versions: a folder named by the hash of its rows, with a manifest of their origin."""
 
+import itertools
 import json
 import sqlite3
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core import durable
-from core.datasets.examples import Example
+from core.datasets.examples import Example, from_row
 from core.errors import DataError
 from core.paths import Workspace
 from core.store import datasets
@@ -48,17 +49,28 @@ def save(
         "source": source,
     }
     if datasets.find_damage(workspace, sha) is not None:
-        try:
-            with durable.new_folder(folder) as staging:
-                (staging / ROWS_FILE).write_text(text, encoding="utf-8")
-                (staging / MANIFEST_FILE).write_text(
-                    json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8"
-                )
-        except FileExistsError:
-            if datasets.find_damage(workspace, sha) is not None:
-                raise DataError(f"The dataset folder {folder} is damaged. Delete it and try again.") from None
+        with durable.staged_folder(folder) as staging:
+            (staging / ROWS_FILE).write_text(text, encoding="utf-8")
+            (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+            put_in_place(workspace, staging, sha)
     datasets.insert(db, sha, name, len(examples), manifest)
     return Version(sha, name, manifest)
+
+
+def put_in_place(workspace: Workspace, staging: Path, sha: str) -> bool:
+    """Let a staged folder become the version `sha`; return False where the very same rows are stored already.
+
+    Raises:
+        DataError: The version is there, but damaged.
+    """
+    folder = folder_of(workspace, sha)
+    try:
+        durable.put_folder_in_place(staging, folder)
+    except FileExistsError:
+        if datasets.find_damage(workspace, sha) is not None:
+            raise DataError(f"The dataset folder {folder} is damaged. Delete it and try again.") from None
+        return False
+    return True
 
 
 def load(workspace: Workspace, sha: str) -> list[Example]:
@@ -73,10 +85,17 @@ def load(workspace: Workspace, sha: str) -> list[Example]:
         raise DataError(f"The dataset {sha[:12]} can't be used: {damage}.")
     examples = []
     for line in (folder / ROWS_FILE).read_bytes().split(b"\n")[:-1]:  # a text may hold other kinds of line ends
-        row = json.loads(line)
-        prompt, response, origin = row.pop("prompt"), row.pop("response"), row.pop("origin")
-        examples.append(Example(prompt, response, origin, row))
+        examples.append(from_row(json.loads(line)))
     return examples
+
+
+def first_examples(workspace: Workspace, sha: str, count: int) -> list[Example]:
+    """Return the first examples of a version, for a look; the rest is not read."""
+    try:
+        with (folder_of(workspace, sha) / ROWS_FILE).open("rb") as stream:
+            return [from_row(json.loads(line)) for line in itertools.islice(stream, count)]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"The dataset {sha[:12]} can't be read: {error}. Import it again.") from error
 
 
 def folder_of(workspace: Workspace, sha: str) -> Path:

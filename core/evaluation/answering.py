@@ -93,7 +93,8 @@ def _choice_batches(items: Sequence[Item], chat: ChatFormat) -> list[list[_Choic
     batches: list[list[_Choice]] = []
     size = LIKELIHOOD_TOKENS
     for item in items:
-        pairs = chat.encode_pairs([(item.prompt, choice) for choice in item.choices], end=False)
+        asked = [(item.prompt, choice) for choice in item.choices]
+        pairs = chat.encode_pairs(asked, end=False, turns=[item.turns] * len(asked))
         choices = [
             _Choice(item, text, Encoded(tuple(ids), start, 0, 0))
             for text, (ids, start) in zip(item.choices, pairs, strict=True)
@@ -123,7 +124,7 @@ def _choose(engine: Engine, batch: list[_Choice]) -> dict[str, str]:
 
 def _writing_batches(items: Sequence[Item], chat: ChatFormat, limit: int) -> list[list[tuple[Item, list[int]]]]:
     """Return batches of (item, prompt tokens), similar lengths together, as many rows as the token budget allows."""
-    encoded = chat.encode_prompts([item.prompt for item in items])
+    encoded = chat.encode_prompts([item.prompt for item in items], [item.turns for item in items])
     rows = sorted(zip(items, encoded, strict=True), key=lambda row: (MOST_NEW_TOKENS[row[0].type], len(row[1])))
     batches: list[list[tuple[Item, list[int]]]] = []
     for item, ids in rows:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.catalog.industries import Industry, describe_error
+from core.datasets.examples import Turn
 from core.datasets.reading import read_rows
 from core.durable import hash_text
 from core.errors import DataError
@@ -37,6 +38,7 @@ class Item(BaseModel):
     facts: tuple[tuple[str, ...], ...] = ()
     tolerance: Annotated[float | None, Field(ge=0, lt=1)] = None
     reference: Annotated[str, Field(description="A good answer in words, shown beside the model's.")] = ""
+    turns: Annotated[tuple[Turn, ...], Field(description="What was said before the prompt.")] = ()
 
     @model_validator(mode="after")
     def _answer_fits(self) -> "Item":
@@ -54,6 +56,9 @@ class Item(BaseModel):
         if self.type in ("label", "text") and not (isinstance(self.answer, str) and self.answer.strip()):
             raise ValueError(f"a {self.type} item needs text as `answer`")
         return self
+
+    def to_row(self) -> dict[str, Any]:
+        return self.model_dump(exclude=None if self.turns else {"turns"})
 
     @property
     def expected(self) -> str:
@@ -109,7 +114,7 @@ def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], t
     strangers = sorted({item.component for item in items} - set(weights))
     if strangers:
         raise DataError(f"The benchmark {name!r} has items of {', '.join(strangers)}, for which there is no weight.")
-    content: dict[str, Any] = {"items": [item.model_dump() for item in items], "weights": dict(weights)}
+    content: dict[str, Any] = {"items": [item.to_row() for item in items], "weights": dict(weights)}
     return Benchmark(name, tuple(items), dict(weights), dict(titles), hash_text(json.dumps(content, sort_keys=True)))
 
 

@@ -19,7 +19,7 @@ def pin_benchmark(workspace: Workspace, benchmark: Benchmark) -> str:
                 "name": benchmark.name,
                 "weights": dict(benchmark.weights),
                 "titles": dict(benchmark.titles),
-                "items": [item.model_dump() for item in benchmark.items],
+                "items": [item.to_row() for item in benchmark.items],
             },
         )
     return benchmark.sha

@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 1  # raise it with every migration that is added
+VERSION = 2  # raise it with every migration that is added
 
 
 @migrations()
@@ -144,6 +144,21 @@ def results(db: Database) -> None:
             measured TEXT NOT NULL,
             created_at REAL NOT NULL
         )""")
+
+
+@migrations()
+def dataset_names(db: Database) -> None:
+    """What people call their datasets: a name goes through versions, a version may have several names."""
+    db.execute("""
+        CREATE TABLE dataset_names (
+            name TEXT NOT NULL,
+            sha TEXT NOT NULL REFERENCES datasets(sha),
+            kind TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            PRIMARY KEY (name, sha)
+        )""")
+    db.execute("CREATE INDEX dataset_names_by_sha ON dataset_names(sha)")
+    db.execute("CREATE INDEX jobs_by_dataset ON jobs(dataset)")
 
 
 def prepare(workspace: Workspace) -> None:

@@ -69,8 +69,8 @@ def pick_data(source: str) -> tuple[list[str], Path | None]:
     """Draw the industries, or the place to drop an own file."""
     if source == OWN_FILE:
         dropped = st.file_uploader(
-            "A JSONL file with prompt and response, or instruction, input and output, in each line",
-            type=["jsonl"],
+            "A file with a question and an answer in each row: CSV, TSV, JSON, JSONL or Parquet",
+            type=["csv", "tsv", "json", "jsonl", "parquet", "gz"],
             key="own_file",
         )
         return [], uploads.kept(dropped) if dropped else None

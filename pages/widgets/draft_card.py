@@ -17,6 +17,8 @@ def show(draft: Draft, evaluate: bool, baseline: bool) -> None:
         return
     st.markdown("##### Data")
     st.markdown("\n".join(f"- {line}" for line in _origins(draft)))
+    if "columns" in draft.composition.source:
+        st.caption(plain(draft.composition.source["columns"]))
     for reason, count in draft.composition.removed.items():
         st.caption(f"{count:,} {'row is' if count == 1 else 'rows are'} left out: {plain(reason)}.")
     held = round(len(draft.composition.examples) * draft.config.validation_share)

@@ -228,10 +228,10 @@ def test_without_an_industry_the_page_asks_for_one(workspace: Workspace, open_pa
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"prompt": "a", "response": "b"}\n{"prompt": "a"}\n', "rows.jsonl, line 2 has the fields prompt."),
+        (b'{"prompt": "a", "response": "b"}\n{"prompt": "a"}\n', "rows.jsonl, line 2, column 'response' is missing."),
         (b'{"prompt": "a"', "rows.jsonl, line 1 is not valid JSON"),
         (b'{"prompt": "a", "response": "\xff"}\n', "rows.jsonl, line 1 is not UTF-8 text"),
-        (b"\n", "rows.jsonl holds no rows."),
+        (b"\n", "rows.jsonl is empty."),
         (rows(2), "rows.jsonl has 2 different rows."),
     ],
     ids=["no-response", "no-json", "no-utf8", "empty", "too-few"],

@@ -28,27 +28,29 @@ NOBODY = 65534
 
 # Data files: content, and what the sentence must hold beside the file's path. The first six lines are good.
 DATA: dict[str, tuple[bytes, list[str]]] = {
-    "empty": (b"", ["no rows", "prompt and response"]),
-    "blank lines": (b"\n\r\n  \n", ["no rows"]),
+    "empty": (b"", ["is empty", "at least one row"]),
+    "blank lines": (b"\n\r\n  \n", ["is empty"]),
     "broken JSON": (GOOD + b'{"prompt": "x", \n', ["line 7", "letter 17", "complete object"]),
     "cut off": (GOOD[:-20], ["line 6", "not valid JSON"]),
     "not UTF-8": (GOOD + b'{"prompt": "caf\xe9", "response": "x"}\n', ["line 7", "byte 16", "UTF-8"]),
-    "UTF-16": (GOOD.decode().encode("utf-16"), ["line 1", "UTF-8"]),
-    "gzip": (b"\x1f\x8b\x08\x00rows", ["line 1", "UTF-8"]),
-    "a table of commas": (b"prompt,response\na,b\n", ["line 1", "not valid JSON"]),
-    "one JSON list": (b"[\n" + GOOD.replace(b"\n", b",\n") + b"]\n", ["line 1", "one complete object"]),
+    "UTF-16, cut off": (GOOD.decode().encode("utf-16")[:-30], ["line 6", "not valid JSON"]),
+    "gzip": (b"\x1f\x8b\x08\x00rows", ["packed with gzip but damaged", "again"]),
+    "a spreadsheet": (b"PK\x03\x04" + bytes(60), ["Excel workbook", "as CSV"]),
+    "a table of one row": (b"prompt,response\na,b\n", ["1 different rows", "At least 3"]),
+    "a table of other columns": (b"colour,size\nred,5\nblue,6\n", ["can't be told", "colour, size"]),
+    "a ragged table": (b"prompt,response\na,b\nc\nd,e\n", ["line 3", "1 fields where the header has 2"]),
+    "one JSON list with a comma too many": (
+        b"[\n" + GOOD.replace(b"\n", b",\n") + b"]\n",
+        ["behind row 6", "not valid JSON"],
+    ),
     "a list as row": (GOOD + b"[1, 2]\n", ["line 7", "a list"]),
     "a number as row": (GOOD + b"7\n", ["line 7", "a number"]),
-    "row without prompt": (GOOD + b'{"response": "x"}\n', ["line 7", "fields response", "It needs prompt"]),
-    "row without fields": (GOOD + b"{}\n", ["line 7", "fields none"]),
-    "prompt that is a number": (GOOD + b'{"prompt": 3, "response": "x"}\n', ["line 7", "prompt is a number"]),
-    "response that is null": (GOOD + b'{"prompt": "x", "response": null}\n', ["line 7", "response is null"]),
-    "input that is a list": (
-        GOOD + b'{"instruction": "x", "input": [], "output": "y"}\n',
-        ["line 7", "input is a list"],
-    ),
-    "empty prompt": (GOOD + b'{"prompt": " ", "response": "x"}\n', ["line 7", "prompt is empty"]),
-    "empty response": (GOOD + b'{"prompt": "x", "response": ""}\n', ["line 7", "response is empty"]),
+    "row without prompt": (GOOD + b'{"response": "x"}\n', ["line 7", "'prompt' is missing", "atelier data import"]),
+    "row without fields": (GOOD + b"{}\n", ["line 7", "'prompt' is missing"]),
+    "response that is null": (GOOD + b'{"prompt": "x", "response": null}\n', ["line 7", "'response' is empty"]),
+    "row of another layout": (GOOD + b'{"instruction": "x", "output": "y"}\n', ["line 7", "'prompt' is missing"]),
+    "empty prompt": (GOOD + b'{"prompt": " ", "response": "x"}\n', ["line 7", "'prompt' is empty"]),
+    "empty response": (GOOD + b'{"prompt": "x", "response": ""}\n', ["line 7", "'response' is empty"]),
     "NaN": (GOOD + b'{"prompt": "x", "response": "y", "n": NaN}\n', ["line 7", "NaN"]),
     "huge integer": (GOOD + b'{"prompt": "x", "response": "y", "n": %s}\n' % (b"9" * 5000), ["line 7", "digits"]),
     "half a character": (GOOD + rb'{"prompt": "\ud83d", "response": "x"}' + b"\n", ["line 7", "half of a character"]),
@@ -112,7 +114,7 @@ def test_a_path_that_leads_to_no_file_is_refused(
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
 def test_a_file_without_end_is_refused_before_the_memory_is_full(refused: Callable[..., Answer]) -> None:
-    refused(["train", "--data", "/dev/zero"], "/dev/zero, line 1", "4,000,000 bytes")
+    refused(["train", "--data", "/dev/zero"], "/dev/zero is not a text file")
 
 
 # Bases: each takes a part away from the tiny base, or spoils it.

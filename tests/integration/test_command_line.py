@@ -189,6 +189,8 @@ def interrupted(place: Workspace, rows: Path, tiny_base: Path) -> tuple[Job, int
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a shell runs in its background ignore Ctrl-C, and so does all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(lambda: len(all_jobs(place)) > len(known), what="the job of the waiting command")
     (job,) = [job for job in all_jobs(place) if job.id not in known]

@@ -85,7 +85,7 @@ def jobs_of_all_kinds(base: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         patch.setenv("ATELIER_WARM", "0")
         workspace = Workspace.chosen()
         schema.prepare(workspace)
-        fields = {"max_steps": 6, "evaluate": False}
+        fields = {"max_steps": 6, "evaluate": False, "precision": "fp32"}
         queued = {
             kind: support.submit(workspace, base, name=kind, **fields | changes) for kind, changes in KINDS.items()
         }

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.datasets.examples import Example
-from core.datasets.reading import MOST_BYTES_PER_ROW, read_examples
+from core.datasets.files.row import MOST_BYTES_PER_ROW
+from core.datasets.reading import read_examples
 from core.errors import DataError
 from tests.packs import write_rows
 

@@ -1,0 +1,25 @@
+"""One row of a file: its values by column, or why it has none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+MOST_BYTES_PER_ROW = 4_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """The values of one row; `line` counts from 1, the line where it begins (in Parquet and JSON: the row)."""
+
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that can't be read: where, why, its text as it stands in the file, and what to do about it."""
+
+    line: int
+    reason: str
+    text: str
+    column: str = ""
+    remedy: str = "Correct that row."
