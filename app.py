@@ -9,6 +9,9 @@ st.set_page_config(page_icon="pages/widgets/logo_small.svg", layout="wide", init
 page = st.navigation(
     {
         "": [st.Page("pages/start/home.py", title="Home", icon=":material/home:", default=True)],
+        "Prepare": [
+            st.Page("pages/prepare/datasets.py", title="Datasets", icon=":material/table_rows:", url_path="datasets"),
+        ],
         "Train": [
             st.Page("pages/train/new_job.py", title="New job", icon=":material/add_circle:", url_path="new_job"),
             st.Page("pages/train/jobs.py", title="Jobs", icon=":material/monitoring:", url_path="jobs"),

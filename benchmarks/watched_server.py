@@ -9,16 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.paths import PROJECT_DIR
+from pages.widgets import server
 
 
 def main() -> None:
     port, record = sys.argv[1:3]
     watch_runs(Path(record))
-    from streamlit.web import cli
-
-    sys.argv = ["streamlit", "run", str(PROJECT_DIR / "app.py"), "--server.port", port, "--server.headless", "true"]
-    cli.main()
+    server.main(["--server.port", port, "--server.headless", "true"])
 
 
 def watch_runs(record: Path) -> None:

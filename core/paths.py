@@ -69,6 +69,11 @@ class Workspace:
         return self.root / "backups"
 
     @property
+    def uploads(self) -> Path:
+        """Dropped files whose import has not read them yet."""
+        return self.root / "uploads"
+
+    @property
     def industries(self) -> Path:
         """Industry packs that a person added."""
         return self.root / "industries"

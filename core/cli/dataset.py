@@ -1,6 +1,5 @@
 """`atelier data import`, `list`, `show`, `delete`: datasets of one's own."""
 
-import shutil
 import signal
 import sys
 import time
@@ -13,7 +12,7 @@ import typer
 
 from core.cli.output import print_json, print_table, print_text, say
 from core.cli.workplace import open_workspace
-from core.datasets import importing, versions
+from core.datasets import deletion, importing, versions
 from core.datasets.importing import Cancelled, Imported, Progress
 from core.datasets.mapping import ColumnMapping
 from core.datasets.mapping import describe as describe_mapping
@@ -68,9 +67,10 @@ def import_data(
         except Cancelled:
             say("The import was cancelled; nothing of it is left.")
             raise typer.Exit(INTERRUPTED) from None
-    importing.register(workspace, made)
+    with opened(workspace) as db:
+        importing.register(db, made)
     if as_json:
-        print_json(describe(made))
+        print_json(importing.describe(made))
     else:
         _print_imported(workspace, made, file)
 
@@ -108,22 +108,6 @@ def _progress(quiet: bool) -> Iterator[Any]:
         yield told
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def describe(made: Imported) -> dict[str, Any]:
-    return {
-        "dataset": made.name,
-        "sha": made.sha,
-        "rows": made.rows,
-        "examples": made.examples,
-        "rejected": made.rejected,
-        "reasons": made.reasons,
-        "problems": [{"line": one.line, "column": one.column, "reason": one.reason} for one in made.problems],
-        "format": made.form.title,
-        "mapping": made.mapping.model_dump(exclude_defaults=True) | {"layout": made.mapping.layout},
-        "seconds": round(made.seconds, 3),
-        "new": made.is_new,
-    }
 
 
 def _print_imported(workspace: Workspace, made: Imported, file: Path) -> None:
@@ -227,9 +211,7 @@ def delete_data(
                 f"This deletes {found.name!r} with {len(history)} version{'s' * (len(history) > 1)} and "
                 f"{found.rows:,} examples.{kept} Repeat the command with --yes."
             )
-        free = datasets.forget_name(db, found.name)
-    for sha in free:
-        shutil.rmtree(versions.folder_of(workspace, sha), ignore_errors=True)
+    free = deletion.delete(workspace, found.name)
     if as_json:
         print_json({"deleted": found.name, "versions": len(history), "folders": len(free)})
     else:

@@ -47,7 +47,7 @@ def open_app(
     """Open the app in the browser."""
     if not 1 <= port <= 65535:
         raise BadInput(f"The port {port} is not between 1 and 65535.")
-    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_DIR / "app.py"), "--server.port", str(port)]
+    command = [sys.executable, "-m", "pages.widgets.server", "--server.port", str(port)]
     command += ["--server.headless", "true"] if headless else []
     raise typer.Exit(subprocess.call(command, cwd=PROJECT_DIR))
 

@@ -24,6 +24,7 @@ def train(
     data: Annotated[
         Path | None, typer.Option(help="Own file (CSV, TSV, JSON, JSONL, Parquet) instead of industries.")
     ] = None,
+    dataset: Annotated[str, typer.Option(help="Imported dataset instead of industries; see atelier data list.")] = "",
     base: Annotated[str | None, typer.Option(help="starter, a local folder, or a hub id such as owner/name.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     config: Annotated[Path | None, typer.Option(help="YAML file with training fields.")] = None,
@@ -43,7 +44,8 @@ def train(
     changes |= configuration.parse_settings(settings or [])
     chosen_base = next((one for one in (base, named_base) if one is not None), "starter")
     resolved = submission.configure(chosen_base, preset, changes)
-    composed = submission.compose(Workspace.chosen(), resolved, industry or [], data, _read_mix(mix or []))
+    place = open_workspace() if dataset else Workspace.chosen()
+    composed = submission.compose(place, resolved, industry or [], data, _read_mix(mix or []), dataset)
     workspace = open_workspace()
     draft = submission.draft(workspace, chosen_base, resolved, composed)
     if dry_run:

@@ -4,15 +4,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.catalog import industries
 from core.catalog.industries import Industry
+from core.datasets import versions
 from core.datasets.arithmetic import numbers_in
 from core.datasets.examples import Example
 from core.datasets.generator import make_examples, normalise
-from core.datasets.importing import read_strictly
+from core.datasets.importing import name_of, read_strictly
 from core.datasets.leakage import LeakGuard
 from core.datasets.mapping import describe
 from core.datasets.reading import read_examples
@@ -25,6 +27,7 @@ from core.wording import show_name
 LEAST_HELD_OUT, MOST_HELD_OUT = 20, 200
 LEAST_ROWS = 3
 MOST_LABELS = 500
+MOST_ROWS = 200_000
 MOST_RATIO = 1_000
 LABEL_LENGTH = 80
 
@@ -114,38 +117,70 @@ def _generated_counts(packs: list[Industry], each: int, mix: Mapping[str, float]
 
 
 def of_file(path: Path) -> Composition:
-    """Return a person's own rows, a tenth of them held out as benchmark.
-
-    The held-out rows are chosen by the hash of their prompt, so the same file always gives the same benchmark. Rows
-    that repeat an earlier one, or a held-out prompt, are left out and counted.
+    """Return the rows of a person's own file, some of them held out as benchmark (see `of_rows`).
 
     Raises:
-        DataError: The file can't be read or has fewer than 3 different rows.
+        DataError: The file can't be read or has too few different rows.
     """
     rows, mapping = read_strictly(path)
-    unique: dict[tuple[str, str], Example] = {}
+    source = {"file": show_name(path.name), "columns": describe(mapping)}
+    return of_rows(name_of(path), str(path), rows, source)
+
+
+@lru_cache(maxsize=2)
+def of_version(workspace: Workspace, sha: str, name: str) -> Composition:
+    """Return the examples of an imported dataset, some of them held out as benchmark (see `of_rows`).
+
+    Raises:
+        DataError: The dataset is damaged, too large, or has too few different rows.
+    """
+    rows = versions.load(workspace, sha, most=MOST_ROWS)
+    return of_rows(name, f"The dataset {name!r}", rows, {"dataset": name, "sha": sha})
+
+
+def of_rows(name: str, what: str, rows: list[Example], source: dict[str, Any]) -> Composition:
+    """Return rows for training, a tenth of them held out as benchmark.
+
+    The held-out rows are chosen by the hash of their prompt, or of their group, which is never split; so the same rows
+    always give the same benchmark. Rows that repeat an earlier one, or a held-out prompt, are left out and counted.
+
+    Args:
+        what: How messages call the rows.
+
+    Raises:
+        DataError: There are fewer than 3 different rows, or no two that ask different things.
+    """
+    unique: dict[tuple[object, ...], Example] = {}
     for row in rows:
-        unique.setdefault((normalise(row.prompt) or row.prompt, row.response), row)
+        unique.setdefault((row.turns, normalise(row.prompt) or row.prompt, row.response), row)
     removed = {"repeated rows": len(rows) - len(unique)} if len(rows) > len(unique) else {}
     kept = list(unique.values())
     if len(kept) < LEAST_ROWS:
         raise DataError(
-            f"{path} has {len(kept)} different rows. At least {LEAST_ROWS} are needed, and a few hundred to learn from."
+            f"{what} has {len(kept)} different rows. At least {LEAST_ROWS} are needed, and a few hundred to learn from."
         )
     count = min(max(LEAST_HELD_OUT, len(kept) // 10), MOST_HELD_OUT, len(kept) // 3)
-    by_hash = sorted(kept, key=lambda row: hashlib.sha256(row.prompt.encode("utf-8")).digest())
+    by_hash = sorted(kept, key=lambda row: hashlib.sha256(_bond_of(row).encode("utf-8")).digest())
     held = by_hash[:count]
-    held_prompts = {normalise(row.prompt) or row.prompt for row in held}
-    training = [row for row in kept if (normalise(row.prompt) or row.prompt) not in held_prompts]
+    bonds = {_bond_of(row) for row in held}
+    prompts = {normalise(row.prompt) or row.prompt for row in held if not row.turns}
+    training = [
+        row
+        for row in kept
+        if _bond_of(row) not in bonds and (bool(row.turns) or (normalise(row.prompt) or row.prompt) not in prompts)
+    ]
     overlap = len(kept) - len(training) - count
     if overlap > 0:
-        removed["same prompt as a held-out row"] = overlap
+        grouped = any("group" in row.extra for row in held)
+        removed[f"same {'group' if grouped else 'prompt'} as a held-out row"] = overlap
     if not training:
-        raise DataError(f"All rows of {path} ask the same, so none can be held out to test on. Add different prompts.")
-    file = show_name(path.name)
-    name = file.removesuffix(".gz").removesuffix(".jsonl")
-    source = {"file": file, "columns": describe(mapping), "held_out": count}
-    return Composition(name, training, _benchmark_of_rows(name, kept, held), source, removed)
+        raise DataError(f"All rows of {what} ask the same, so none can be held out to test on. Add different prompts.")
+    return Composition(name, training, _benchmark_of_rows(name, kept, held), source | {"held_out": count}, removed)
+
+
+def _bond_of(row: Example) -> str:
+    """Return what a row shares with those that must not stand on both sides of a split."""
+    return str(row.extra.get("group") or row.prompt)
 
 
 def _benchmark_of_rows(name: str, rows: list[Example], held: list[Example]) -> Benchmark:

@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,6 @@ from core.datasets.mapping import BadRow, ColumnMapping, to_examples
 from core.errors import BadInput, DataError
 from core.paths import Workspace
 from core.store import datasets
-from core.store.connection import opened
 from core.store.datasets import ROWS_FILE
 from core.wording import show_name
 
@@ -292,13 +292,18 @@ def _describe(
     }
 
 
-def read_rejects(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows that an import put aside: line, column, reason and the text as it stood in the file."""
-    path = folder / REJECTS_FILE
-    if path.exists():
-        with path.open("rb") as stream:
-            for line in stream:
-                yield json.loads(line)
+def first_rejects(workspace: Workspace, sha: str, count: int) -> list[dict[str, Any]]:
+    """Return the first rows that an import put aside: line, column, reason and the text as it stood in the file."""
+    path = versions.folder_of(workspace, sha) / REJECTS_FILE
+    if not path.exists():
+        return []
+    with path.open("rb") as stream:
+        return [json.loads(line) for line in islice(stream, count)]
+
+
+def mapping_of(source: dict[str, Any]) -> ColumnMapping | None:
+    """Return how the columns of an imported dataset were understood, by its manifest."""
+    return ColumnMapping(**source["mapping"]) if "mapping" in source else None
 
 
 def name_of(path: Path) -> str:
@@ -374,8 +379,23 @@ def sample_examples(found: Preview, mapping: ColumnMapping, path: Path) -> list[
     return examples
 
 
-def register(workspace: Workspace, made: Imported) -> None:
+def register(db: sqlite3.Connection, made: Imported) -> None:
     """Enter an imported version under its name."""
-    with opened(workspace) as db:
-        datasets.insert(db, made.sha, made.name, made.examples, made.manifest)
-        datasets.give_name(db, made.name, made.sha, "import")
+    datasets.insert(db, made.sha, made.name, made.examples, made.manifest)
+    datasets.give_name(db, made.name, made.sha, "import")
+
+
+def describe(made: Imported) -> dict[str, Any]:
+    return {
+        "dataset": made.name,
+        "sha": made.sha,
+        "rows": made.rows,
+        "examples": made.examples,
+        "rejected": made.rejected,
+        "reasons": made.reasons,
+        "problems": [{"line": one.line, "column": one.column, "reason": one.reason} for one in made.problems],
+        "format": made.form.title,
+        "mapping": made.mapping.model_dump(exclude_defaults=True) | {"layout": made.mapping.layout},
+        "seconds": round(made.seconds, 3),
+        "new": made.is_new,
+    }

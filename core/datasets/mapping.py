@@ -114,10 +114,11 @@ def _guess_by_values(
     """Two columns of text are enough: the longer one asks, the one with few different values answers."""
     usable = [name for name in columns if _plain(name) not in _names().never_text and name != group]
     lengths = {name: sum(len(text_of(row.get(name)) or "") for row in rows) / len(rows) for name in usable}
-    ask = ask or max((name for name in usable if name != reply), key=lambda name: lengths[name], default="")
+    if not ask:  # no name tells; the longest texts are then taken for questions
+        ask = max((name for name in usable if name != reply), key=lambda name: lengths[name], default="")
+        if not ask or lengths[ask] < LEAST_TEXT:
+            return None
     others = [name for name in usable if name != ask]
-    if not ask or lengths.get(ask, LEAST_TEXT) < LEAST_TEXT:
-        return None
     return ColumnMapping(prompt=ask, response=reply or (others[0] if len(others) == 1 else ""), group=group)
 
 

@@ -73,16 +73,21 @@ def put_in_place(workspace: Workspace, staging: Path, sha: str) -> bool:
     return True
 
 
-def load(workspace: Workspace, sha: str) -> list[Example]:
+def load(workspace: Workspace, sha: str, most: int | None = None) -> list[Example]:
     """Return the examples of a version, after every byte was checked.
 
     Raises:
-        DataError: The folder is missing or damaged.
+        DataError: The folder is missing or damaged, or holds more than `most` examples.
     """
     folder = workspace.datasets / sha
     damage = datasets.find_damage(workspace, sha)
     if damage:
         raise DataError(f"The dataset {sha[:12]} can't be used: {damage}.")
+    rows = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))["rows"]
+    if most is not None and rows > most:
+        raise DataError(
+            f"The dataset holds {rows:,} examples; at most {most:,} can be trained on at once. Import a part of it."
+        )
     examples = []
     for line in (folder / ROWS_FILE).read_bytes().split(b"\n")[:-1]:  # a text may hold other kinds of line ends
         examples.append(from_row(json.loads(line)))

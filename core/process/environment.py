@@ -67,7 +67,7 @@ def for_worker(device: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    own = {}
-    if device.startswith("cuda:"):  # counted as NVML counts them, whose readings say which one is free
-        own = {"CUDA_VISIBLE_DEVICES": device.removeprefix("cuda:"), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    own = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # counted as NVML counts them, whose readings say which one is free
+    if device.startswith("cuda:"):
+        own["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
     return defaults | kept | own

@@ -3,7 +3,12 @@
 WORKER_MODULES = {
     "train": "core.training.worker",
     "evaluate": "core.evaluation.worker",
+    "import": "core.datasets.worker",
 }
+
+# Kinds that need no device: they run on the host, one at a time, beside whatever trains.
+HOST_KINDS = {"import"}
+HOST = "host"
 
 # Loaded by the process that waits for the next job, so that a click need not wait for torch.
 WARM_MODULES = ("core.training.worker", "core.evaluation.worker")

@@ -24,7 +24,7 @@ from core.errors import AppError, DamagedDatabase, LostClaim, StoreError
 from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process.frame import EXIT_DISK_FULL, EXIT_STOPPED
-from core.process.kinds import WORKER_MODULES
+from core.process.kinds import HOST, HOST_KINDS, WORKER_MODULES
 from core.process.liveness import FileLock, ProcessIdentity, is_held
 from core.process.queue import presence_lock, supervisor_lock
 from core.process.runner import Assignment
@@ -227,17 +227,17 @@ class Supervisor:
             active = jobs.in_states(self.db, ALIVE)
             # A worker that has paused or ended still holds the device's memory until its process is gone.
             taken = {other.device for other in active} | {device for _, device in self.runners.values()}
-            free = [device for device in self.devices if device not in taken]
-            if not free and job.priority < PRIORITIES["high"]:
-                return
+            fitting = (HOST,) if job.kind in HOST_KINDS else self.devices
+            free = [device for device in fitting if device not in taken]
+            if not free and (job.kind in HOST_KINDS or job.priority < PRIORITIES["high"]):
+                continue
             obstacle = find_obstacle(self.workspace, job)
             if obstacle:
                 jobs.move(self.db, job, "blocked", note=obstacle)
             elif free:
                 self._launch(job, free[0])
             else:
-                self._make_room(job, active)
-                return
+                self._make_room(job, [other for other in active if other.device != HOST])
 
     def _make_room(self, job: Job, active: list[Job]) -> None:
         """Let a job of high priority in: the lowest running one saves its state and waits."""
@@ -259,7 +259,10 @@ class Supervisor:
         assignment = Assignment(
             str(self.workspace.root), job.id, job.attempt, job.token, WORKER_MODULES[job.kind], device
         )
-        runner, self.warm = (self.warm, None) if self.warm else (_spawn_runner([]), None)
+        if self.warm is not None and device != HOST:
+            runner, self.warm = self.warm, None
+        else:
+            runner = _spawn_runner([])
         assert runner.stdin is not None
         try:
             runner.stdin.write(assignment.to_line())

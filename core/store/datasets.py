@@ -4,6 +4,7 @@ import difflib
 import json
 import sqlite3
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class DatasetRow:
 
 
 def insert(db: sqlite3.Connection, sha: str, name: str, rows: int, manifest: dict[str, Any]) -> None:
-    with transaction(db):
+    with transaction(db) if not db.in_transaction else nullcontext():
         db.execute(
             "INSERT OR IGNORE INTO datasets VALUES (?, ?, ?, ?, ?)",
             (sha, name, rows, json.dumps(manifest), time.time()),
@@ -39,7 +40,7 @@ def give_name(db: sqlite3.Connection, name: str, sha: str, kind: str) -> None:
     Args:
         kind: How it came about: import, make, mix, split or clean.
     """
-    with transaction(db):
+    with transaction(db) if not db.in_transaction else nullcontext():
         db.execute("INSERT OR REPLACE INTO dataset_names VALUES (?, ?, ?, ?)", (name, sha, kind, time.time()))
 
 

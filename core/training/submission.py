@@ -19,7 +19,7 @@ from core.evaluation.pinned import pin_benchmark
 from core.hardware.readings import read_host, read_machine
 from core.paths import Workspace
 from core.process import queue
-from core.store import measurements
+from core.store import datasets, measurements
 from core.store.connection import connect, opened
 from core.store.jobs import Job
 from core.training import configuration, estimate
@@ -74,18 +74,24 @@ def compose(
     industry_ids: list[str],
     data: Path | None = None,
     mix: Mapping[str, float] | None = None,
+    dataset: str = "",
 ) -> Composition:
-    """Return the examples and the benchmark of a choice: industries, or an own file.
+    """Return the examples and the benchmark of a choice: industries, an own file, or an imported dataset.
 
     Raises:
-        BadInput: Both were given, or neither.
+        BadInput: More than one was given, or none.
+        NotFound: There is no such dataset.
     """
-    if data is not None and industry_ids:
-        raise BadInput("Give industries or a data file, not both.")
+    if sum((data is not None, bool(industry_ids), bool(dataset))) > 1:
+        raise BadInput("Give industries, a data file or a dataset, not several of them.")
     if data is not None:
         return composition.of_file(data)
+    if dataset:
+        with opened(workspace) as db:
+            found = datasets.find_named(db, dataset)
+        return composition.of_version(workspace, found.sha, found.name)
     if not industry_ids:
-        raise BadInput("Nothing to train on is chosen. Pick at least one industry, or give a data file.")
+        raise BadInput("Nothing to train on is chosen. Pick at least one industry, or give a data file or dataset.")
     packs = industries.expand(industry_ids, workspace)
     stamp = tuple(path.stat().st_mtime_ns for pack in packs for path in (pack.corpus_path, pack.benchmark_path) if path)
     return _compose_industries(

@@ -8,6 +8,7 @@ import streamlit as st
 from core.catalog import bases
 from core.errors import AppError
 from core.process import queue
+from core.process.kinds import HOST_KINDS
 from core.store import evaluations, jobs
 from core.store.evaluations import VerdictRow
 from core.store.jobs import Job
@@ -23,7 +24,8 @@ workspace = session.workspace()
 def show_head(job: Job, ahead: int) -> None:
     """Draw which job it is, its state, what a person may wonder about it, and why the last press was refused."""
     st.subheader(f"#{job.number} {plain(job.name)}", anchor=False)
-    facts = [bases.title_of(job.spec["base"]), job.spec.get("preset"), job.spec.get("dataset_name")]
+    base = bases.title_of(job.spec["base"]) if "base" in job.spec else None
+    facts = [base, job.spec.get("preset"), job.spec.get("dataset_name")]
     facts.append(f"started {session.show_when(job.started_at)}" if job.started_at else "not started")
     st.markdown(f":small[{job_state.badge_text(job)} :gray[{plain(' · '.join(fact for fact in facts if fact))}]]")
     if job.state == "failed":
@@ -62,7 +64,8 @@ def offer_cancel(job: Job) -> None:
             act(job, queue.cancel)
         return
     with st.popover("Cancel", icon=":material/stop:"):
-        st.write("The job ends for good and leaves no adapter. To go on later, pause it instead.")
+        leaves = "The job ends for good and leaves nothing."
+        st.write(f"{leaves} To go on later, pause it instead." if job.kind == "train" else leaves)
         if st.button("End the job"):
             act(job, queue.cancel)
 
@@ -195,8 +198,14 @@ with session.store() as db:
     verdict = evaluations.verdict_of_job(db, job.id)
     ahead = 0
     if job.state == "queued":
-        before = [(-other.priority, other.number) for other in jobs.in_states(db, ("queued",))]
-        ahead = sum(place < (-job.priority, job.number) for place in before) + len(jobs.in_states(db, ALIVE))
+        rivals = [
+            other
+            for other in jobs.in_states(db, ("queued", *ALIVE))
+            if (other.kind in HOST_KINDS) == (job.kind in HOST_KINDS)
+        ]
+        ahead = sum(
+            other.state != "queued" or (-other.priority, other.number) < (-job.priority, job.number) for other in rivals
+        )
 with above:
     show_head(job, ahead)
 with actions:

@@ -9,7 +9,8 @@ import streamlit as st
 from core.catalog import bases, industries
 from core.hardware.readings import read_machine
 from core.paths import Workspace
-from core.store import jobs
+from core.store import datasets, jobs
+from core.store.datasets import NamedDataset
 from core.store.states import ENDED, PRIORITIES
 from core.training import configuration, submission
 from core.training.submission import Draft
@@ -21,7 +22,7 @@ PRESET_HELP = {
     "standard": "What suits most jobs.",
     "thorough": "A larger adapter, more data, stops when it no longer gets better.",
 }
-INDUSTRIES, OWN_FILE = "Industries", "My own file"
+INDUSTRIES, DATASET, OWN_FILE = "Industries", "A dataset", "My own file"
 OWN_FOLDER = "A folder or hub id"
 
 workspace = session.workspace()
@@ -40,11 +41,23 @@ def take_over() -> None:
     st.session_state["taken_from"] = f"#{job.number} {job.name}"
     st.session_state["base"] = base if known else OWN_FOLDER
     st.session_state["own_base"] = "" if known else base
-    st.session_state["source"] = INDUSTRIES if chosen else OWN_FILE
+    wanted = job.spec["dataset_name"]
+    with session.store() as db:
+        known_dataset = wanted in {one.name for one in datasets.named(db)}
+    st.session_state["source"] = INDUSTRIES if chosen else DATASET if known_dataset else OWN_FILE
+    if known_dataset:
+        st.session_state["dataset"] = wanted
     st.session_state["preset"] = job.spec["preset"] or "standard"
     st.session_state["name"] = job.name
     if chosen:
         st.session_state["industries"] = chosen
+
+
+def take_dataset() -> None:
+    """Choose the dataset that the Datasets page asked for."""
+    wanted = st.session_state.pop("dataset_wanted", None)
+    if wanted is not None:
+        st.session_state["source"], st.session_state["dataset"] = DATASET, wanted
 
 
 def show_taken_over() -> None:
@@ -60,9 +73,29 @@ def show_taken_over() -> None:
 def pick_source() -> str:
     st.session_state.setdefault("source", INDUSTRIES)
     picked = st.segmented_control(
-        "Data", [INDUSTRIES, OWN_FILE], required=True, label_visibility="collapsed", key="source"
+        "Data", [INDUSTRIES, DATASET, OWN_FILE], required=True, label_visibility="collapsed", key="source"
     )
     return picked or INDUSTRIES
+
+
+def pick_dataset() -> NamedDataset | None:
+    """Draw the imported datasets, and return the chosen one."""
+    with session.store() as db:
+        found = {one.name: one for one in datasets.named(db)}
+    if not found:
+        st.caption("There are no datasets yet.")
+        st.page_link("pages/prepare/datasets.py", label="Import one", icon=":material/table_rows:")
+        return None
+    if st.session_state.get("dataset") not in found:
+        st.session_state["dataset"] = next(iter(found))
+    chosen = st.selectbox(
+        "Dataset",
+        list(found),
+        format_func=lambda name: f"{name} · {found[name].rows:,} examples",
+        label_visibility="collapsed",
+        key="dataset",
+    )
+    return found[chosen]
 
 
 def pick_data(source: str) -> tuple[list[str], Path | None]:
@@ -180,12 +213,14 @@ def drafted(
     data: str,
     mix: tuple[tuple[str, float], ...],
     stamp: tuple[object, ...],
+    dataset: str,
 ) -> Draft:
     """Return what the job would be; computed anew only when the choice, a file behind it, or the past has changed."""
     place = Workspace(Path(root))
     made = configuration.TrainingConfig.model_validate_json(config)
     file = Path(data) if data else None
-    return submission.draft(place, base, made, submission.compose(place, made, list(industry_ids), file, dict(mix)))
+    composed = submission.compose(place, made, list(industry_ids), file, dict(mix), dataset)
+    return submission.draft(place, base, made, composed)
 
 
 def stamp_of(base: str, industry_ids: list[str]) -> tuple[object, ...]:
@@ -216,11 +251,13 @@ def form_token(draft: Draft, *wishes: object) -> str:
 
 
 take_over()
+take_dataset()
 st.title("New job", anchor=False)
 show_taken_over()
 left, right = st.columns([3, 2], gap="medium")
 industry_ids: list[str] = []
 data: Path | None = None
+dataset: NamedDataset | None = None
 config: configuration.TrainingConfig | None = None
 mix: dict[str, float] = {}
 base, sound = "", False
@@ -228,7 +265,10 @@ with left:
     st.subheader("What to train on", anchor=False)
     source = pick_source()
     with errors.shown():
-        industry_ids, data = pick_data(source)
+        if source == DATASET:
+            dataset = pick_dataset()
+        else:
+            industry_ids, data = pick_data(source)
         sound = True
     shares = st.container()
     st.subheader("Which base", anchor=False)
@@ -254,8 +294,9 @@ with right, st.container(border=True):
             st.info("Mend what is marked beside this first.")
         elif not base:
             st.info("Give the folder or hub id of the base model.")
-        elif data is None and not industry_ids:
-            st.info("Pick at least one industry." if source == INDUSTRIES else "Drop a data file.")
+        elif data is None and not industry_ids and dataset is None:
+            missing = {INDUSTRIES: "Pick at least one industry.", DATASET: "Import a dataset first."}
+            st.info(missing.get(source, "Drop a data file."))
         else:
             draft = drafted(
                 str(workspace.root),
@@ -264,7 +305,8 @@ with right, st.container(border=True):
                 tuple(industry_ids),
                 str(data or ""),
                 tuple(sorted(mix.items())),
-                stamp_of(base, industry_ids),
+                (*stamp_of(base, industry_ids), dataset.sha if dataset else ""),
+                dataset.name if dataset else "",
             )
             draft_card.show(draft, evaluate, baseline)
             token = form_token(draft, name, priority, evaluate, baseline)

@@ -41,7 +41,8 @@ def show(draft: Draft, evaluate: bool, baseline: bool) -> None:
 
 def _origins(draft: Draft) -> list[str]:
     """Return for each origin of the examples how many there are, in a line of Markdown."""
-    file = draft.composition.source.get("file", "a file")
+    source = draft.composition.source
+    file = source.get("file", source.get("dataset", "a file"))
     lines = []
     for origin, count in draft.composition.by_origin.items():
         kind, _, name = origin.partition(":")

@@ -44,6 +44,8 @@ def result_text(job: Job) -> str:
     verdict = job.result.get("verdict")
     if verdict:
         return f"{verdict['outcome']}, {show_points(verdict['difference'])}"
+    if "examples" in job.result:
+        return f"{job.result['examples']:,} examples"
     return f"base scores {job.result['score']:.0%}" if "score" in job.result else ""
 
 
@@ -86,7 +88,10 @@ def show_progress(workspace: Workspace, job: Job) -> None:
 
 def _progress_text(phase: str, progress: Progress) -> str:
     counted = "step " if progress.phase == "training" else "question " if progress.phase.startswith("testing") else ""
-    text = f"{phase}: {counted}{progress.step:,} of {progress.steps:,} {progress.note}".rstrip()
+    if progress.phase == "importing":
+        text = f"{phase}: {progress.step}%{', ' if progress.note else ''}{progress.note}"
+    else:
+        text = f"{phase}: {counted}{progress.step:,} of {progress.steps:,} {progress.note}".rstrip()
     if progress.rate > 0 and progress.phase == "training":
         text += f" · {progress.rate:,.0f} tokens/s"
     if progress.seconds_left is not None and progress.step < progress.steps:

@@ -23,6 +23,7 @@ from core.store.states import State
 HOME = "pages/start/home.py"
 NEW_JOB = "pages/train/new_job.py"
 JOBS = "pages/train/jobs.py"
+DATASETS = "pages/prepare/datasets.py"
 
 WAYS: dict[State, tuple[State, ...]] = {
     "queued": (),
@@ -175,6 +176,12 @@ def button(tab: AppTest, label: str) -> Any:
     found = [one for one in tab.button if one.label == label]
     assert len(found) == 1, f"{len(found)} buttons are called {label!r}: {[one.label for one in tab.button]}"
     return found[0]
+
+
+def by_label(widgets: Any, label: str) -> Any:
+    """Return the one widget with this label."""
+    (found,) = [one for one in widgets if one.label == label]
+    return found
 
 
 def labels(tab: AppTest) -> list[str]:

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.paths import Workspace
 from core.store import connection
 from tests.app.support import (
+    DATASETS,
     HOME,
     JOBS,
     NEW_JOB,
@@ -21,7 +22,7 @@ from tests.app.support import (
     one_sentence,
 )
 
-PAGES = [HOME, NEW_JOB, JOBS]
+PAGES = [HOME, DATASETS, NEW_JOB, JOBS]
 OpenApp = Callable[[], AppTest]
 OpenPage = Callable[..., AppTest]
 

@@ -6,7 +6,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -26,6 +25,7 @@ from tests.app.support import (
     as_read,
     assert_fine,
     button,
+    by_label,
     make_job,
     meanwhile,
     one_sentence,
@@ -34,12 +34,6 @@ from tests.app.support import (
 
 OpenPage = Callable[..., AppTest]
 START = "Start training"
-
-
-def by_label(widgets: Any, label: str) -> Any:
-    """Return the one widget with this label."""
-    (found,) = [one for one in widgets if one.label == label]
-    return found
 
 
 def rows(count: int = 30) -> bytes:

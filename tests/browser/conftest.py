@@ -1,4 +1,4 @@
-"""What the browser tests share: a real `streamlit run app.py` on a workspace of its own, and Chromium.
+"""What the browser tests share: the real server on a workspace of its own, and Chromium.
 
 Each page is watched: errors in its console, and requests to anywhere but this machine, fail the test.
 """
@@ -69,7 +69,7 @@ def serve(folder: Path) -> Iterator[App]:
         port = probe.getsockname()[1]
     workspace = Workspace(folder / "workspace")
     schema.prepare(workspace)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "pages.widgets.server", "--server.port", str(port)]
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--server.headless", "true"],

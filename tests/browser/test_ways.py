@@ -101,6 +101,27 @@ def test_the_first_run_starts_at_one_press_is_watched_live_and_can_be_ended(fres
     assert [job.state for job in all_jobs(fresh_app)] == ["cancelled"]
 
 
+def test_whoever_opens_a_link_first_gets_its_page(fresh_app: App, open_tab: OpenTab) -> None:
+    page = open_tab(fresh_app)
+    page.goto(f"{fresh_app.url}/datasets")
+    expect(heading(page, "Datasets")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_a_file_becomes_a_dataset_that_is_trained_on(app: App, open_tab: OpenTab, tmp_path: Path) -> None:
+    path = tmp_path / "mails.csv"
+    path.write_text("text,team\n" + "".join(f"mail number {n},team {n % 3}\n" for n in range(60)) + ",lost\n")
+    page = open_tab(app)
+    page.get_by_role("link", name="Datasets").click()
+    page.locator(".st-key-import_file input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("mails holds 60 examples of 61 rows. 1 rows were put aside.")).to_be_visible()
+    page.get_by_role("tab", name="Put aside").click()
+    page.get_by_role("button", name="Train on this").click()
+    expect(heading(page, "New job")).to_be_visible()
+    expect(page.get_by_text("rows of mails")).to_be_visible()
+
+
 def test_a_job_on_an_own_file_ends_on_the_verdict_card(
     app: App, open_tab: OpenTab, tiny_base: Path, tmp_path: Path
 ) -> None:
@@ -186,7 +207,7 @@ def test_a_row_of_the_list_shows_its_job_and_a_name_is_never_markup(app: App, op
 def test_nothing_sticks_out_of_a_narrow_or_a_wide_window(app: App, open_tab: OpenTab, width: int) -> None:
     make_job(app.workspace, "cancelled", name="A name that is as long as a name may be " * 3)
     page = open_tab(app, width)
-    for link in ("Home", "New job", "Jobs"):
+    for link in ("Home", "Datasets", "New job", "Jobs"):
         page.get_by_role("link", name=link).first.click()
         expect(heading(page, "Atelier" if link == "Home" else link)).to_be_visible()
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
-from core.datasets import importing, versions
+from core import durable
+from core.datasets import importing, submission, versions
 from core.datasets.importing import Cancelled, Imported, Progress
 from core.errors import DataError
 from core.paths import Workspace
+from core.process import queue
 from core.store import datasets, jobs
 from core.store.connection import opened
-from tests.conftest import SHARED
+from core.store.jobs import Job
+from core.store.metrics import read_progress
+from tests.conftest import SHARED, processes_of, wait_until
+from tests.integration import support
 from tests.integration.command import Command, make_command
 
 DATA = SHARED / "data"
@@ -58,7 +63,7 @@ def test_what_was_imported_is_read_back_and_can_be_traced(workspace: Workspace, 
     source = manifest["source"]
     assert (source["file"], source["rows_read"], source["rejected"]) == ("mails.csv", 3, 1)
     assert source["mapping"] == {"layout": "pair", "prompt": "text", "response": "team"}
-    [aside] = importing.read_rejects(versions.folder_of(workspace, made.sha))
+    [aside] = importing.first_rejects(workspace, made.sha, 10)
     assert aside == {"line": 4, "column": "text", "reason": "is empty", "text": '{"text": "", "team": "x"}'}
 
 
@@ -240,3 +245,63 @@ def test_an_older_workspace_gets_the_names_of_datasets(workspace: Workspace, ate
     db.commit()
     db.close()
     assert json.loads(atelier("data", "list", "--json").out) == []
+
+
+# The job
+
+
+def submit_import(workspace: Workspace, path: Path, name: str = "mine") -> Job:
+    found = importing.preview(path)
+    return submission.submit(workspace, path, found.form, importing.choose_mapping(found, path, {}), name=name)
+
+
+def test_a_job_imports_beside_a_training_that_holds_the_device(
+    workspace: Workspace, tmp_path: Path, tiny_base: Path
+) -> None:
+    training = support.submit(workspace, tiny_base, max_steps=100_000, evaluate=False)
+    support.wait_for_step(workspace, training, 2)
+    path = write_table(tmp_path / "a.csv", [("question", "answer"), *[(f"q{n}", f"a{n}") for n in range(5000)]])
+    upload = submission.keep_upload(workspace, path)
+    job = support.wait_for_end(workspace, submit_import(workspace, upload))
+    assert (job.state, job.device, job.result["examples"]) == ("succeeded", "host", 5000)
+    assert support.read(workspace, training).state == "running"
+    with opened(workspace) as db:
+        assert datasets.find_named(db, "mine").rows == 5000
+        queue.cancel(db, jobs.get(db, training.id))
+    assert not upload.exists() and path.exists()
+    support.wait_for_end(workspace, training)
+
+
+def test_a_killed_import_begins_anew_and_a_cancelled_one_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "much.jsonl"
+    with path.open("w") as stream:
+        for n in range(400_000):
+            stream.write(json.dumps({"prompt": f"question {n} " * 8, "response": f"answer {n}"}) + "\n")
+    job = submit_import(workspace, path)
+
+    def is_underway() -> bool:
+        progress = read_progress(workspace.job(job.id).metrics)
+        return progress is not None and progress.phase == "importing" and progress.step > 2
+
+    wait_until(is_underway, 60, "an import that is underway")
+    (worker,) = [one for one in processes_of(workspace) if "core.datasets.worker" in " ".join(one.cmdline())]
+    worker.kill()
+    support.wait_for_state(workspace, job, "queued", "starting", "running")
+    wait_until(is_underway, 60, "the second attempt")
+    with opened(workspace) as db:
+        queue.cancel(db, jobs.get(db, job.id))
+    assert support.wait_for_end(workspace, job).state == "cancelled"
+    versions_left = [name for name in left_over(workspace) if not name.startswith(".staging")]
+    assert versions_left == []
+    durable.sweep_staging(workspace.datasets)  # as the next import does with what the killed one left
+    assert left_over(workspace) == []
+
+
+def test_a_file_that_breaks_off_fails_the_job_with_the_commands_sentence(
+    workspace: Workspace, atelier: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[" + '{"question": "q", "answer": "a"},' * 200)
+    refused = atelier("data", "import", path)
+    job = support.wait_for_end(workspace, submit_import(workspace, path))
+    assert job.state == "failed" and job.error == refused.err.strip()

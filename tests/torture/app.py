@@ -20,7 +20,7 @@ OPEN_WITHIN_S = 240.0
 
 
 class App:
-    """`streamlit run app.py` on a free port; `open` returns once a page is drawn to its end."""
+    """The web server on a free port; `open` returns once a page is drawn to its end."""
 
     def __init__(self, workspace: Workspace, log: Path) -> None:
         self._env = os.environ | {"ATELIER_HOME": str(workspace.root)}
@@ -36,7 +36,7 @@ class App:
 
     def open(self) -> None:
         port = _free_port()
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+        command = [sys.executable, "-m", "pages.widgets.server", "--server.headless", "true"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--server.port", str(port)], cwd=PROJECT_DIR, env=self._env, stdout=log, stderr=log

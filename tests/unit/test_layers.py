@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": BASE,
     "hardware": BASE,
     "registry": BASE | {"store"},
-    "datasets": BASE | {"catalog", "store", "evaluation"},
+    "datasets": BASE | {"catalog", "store", "process", "evaluation"},
     "process": BASE | {"catalog", "store", "hardware", "registry"},
     "model": BASE | {"catalog", "datasets", "training", "process"},
     "evaluation": BASE | {"catalog", "store", "datasets", "process", "model"},

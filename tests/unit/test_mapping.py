@@ -51,7 +51,9 @@ def test_one_text_with_a_mark_and_rated_transcripts_are_told() -> None:
 
 
 def test_where_only_the_question_is_clear_the_answer_is_left_to_a_person() -> None:
-    rows = [{"utterance_text": "Well, then, shall we?", "talk": "neutral", "behaviour": "question", "transcript_id": "1"}] * 3
+    rows = [
+        {"utterance_text": "Well, then, shall we?", "talk": "neutral", "behaviour": "question", "transcript_id": "1"}
+    ] * 3
     found = guess(list(rows[0]), rows)
     assert found is not None and (found.prompt, found.response) == ("utterance_text", "")
     assert found.group == "transcript_id"
