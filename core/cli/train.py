@@ -34,6 +34,7 @@ def train(
     priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
     evaluate: Annotated[bool, typer.Option(help="Compare with the base at the end.")] = True,
     baseline_only: Annotated[bool, typer.Option("--baseline-only", help="Only test the base; train nothing.")] = False,
+    accept: Annotated[str, typer.Option(help="Why severe findings of the dataset may stay.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the estimate and queue nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and show the verdict.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
@@ -73,6 +74,7 @@ def train(
         priority=priority,
         evaluate=evaluate,
         baseline_only=baseline_only,
+        accepted=accept,
     )
     if not as_json:
         _say_plan(draft)

@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SCALES = {"thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "tn": 1e12}
 _TOKEN_RE = re.compile(
@@ -84,6 +85,7 @@ def _ends_with_sign(found: list[Token], text: str, start: int) -> bool:
     return opens and sign.start + 1 == start and before.kind != "number" and before.text != ")"
 
 
+@lru_cache(maxsize=4096)
 def _read(text: str) -> Number:
     scale = next((value for word, value in _SCALES.items() if text.lower().endswith(word)), 1.0)
     digits = re.sub(r"[^\d.-]", "", text)

@@ -5,6 +5,7 @@ The expressions and texts of a pack are Jinja templates in its sandbox, so a pac
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from core.datasets.examples import Example, join_instruction
 from core.errors import CatalogError
 
 TRIES_PER_EXAMPLE = 1000
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 def show_number(value: Any, places: int | None = None) -> str:
@@ -191,7 +193,7 @@ def make_examples(
 
 def normalise(text: str) -> str:
     """Return a text for comparison: lower case, letters and digits only, single spaces."""
-    return " ".join("".join(char if char.isalnum() else " " for char in text.lower()).split())
+    return _NO_LETTERS.sub(" ", text.lower()).strip()
 
 
 def sample_tasks(pack: Industry, seed: int = 0, each: int = 1) -> list[Made]:

@@ -301,6 +301,14 @@ def first_rejects(workspace: Workspace, sha: str, count: int) -> list[dict[str, 
         return [json.loads(line) for line in islice(stream, count)]
 
 
+def first_source(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return where the rows of a dataset came from at first, before anything was put right in them."""
+    source: dict[str, Any] = manifest["source"]
+    while "before" in source:
+        source = source["before"]
+    return source
+
+
 def mapping_of(source: dict[str, Any]) -> ColumnMapping | None:
     """Return how the columns of an imported dataset were understood, by its manifest."""
     return ColumnMapping(**source["mapping"]) if "mapping" in source else None
@@ -352,6 +360,23 @@ def read_strictly(path: Path) -> tuple[list[Example], ColumnMapping]:
                 "`atelier data import`, which puts such rows aside."
             ) from None
     return examples, mapping
+
+
+def read_all(path: Path) -> tuple[list[Example], ColumnMapping, int]:
+    """Return the examples of a file, how its columns were understood, and how many rows are no examples."""
+    found = preview(path)
+    mapping = choose_mapping(found, path, {})
+    examples: list[Example] = []
+    rejected = 0
+    for row in read_rows(path, found.form):
+        try:
+            if isinstance(row, Row):
+                examples += to_examples(row.values, mapping, show_name(path.name))
+            else:
+                rejected += 1
+        except BadRow:
+            rejected += 1
+    return examples, mapping, rejected
 
 
 def _column(name: str) -> str:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from core.datasets import importing
+from core.datasets.doctor import consultation
 from core.datasets.importing import Cancelled, Progress
 from core.datasets.spec import ImportSpec
 from core.datasets.submission import is_upload
@@ -35,6 +36,11 @@ def import_data(work: Work) -> None:
         )
     except Cancelled:
         raise Stopped(work.stop_request() or "cancel") from None
+    if made.examples <= consultation.MOST_ROWS:
+        work.report("examining", 0, 0)
+        consultation.report_of(work.workspace, made.sha)
+    if work.stop_request() == "cancel":
+        raise Stopped("cancel")
     work.succeed(importing.describe(made), lambda db: importing.register(db, made))
     if is_upload(work.workspace, path):
         shutil.rmtree(path.parent, ignore_errors=True)

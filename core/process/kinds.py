@@ -4,10 +4,11 @@ WORKER_MODULES = {
     "train": "core.training.worker",
     "evaluate": "core.evaluation.worker",
     "import": "core.datasets.worker",
+    "check": "core.datasets.doctor.worker",
 }
 
 # Kinds that need no device: they run on the host, one at a time, beside whatever trains.
-HOST_KINDS = {"import"}
+HOST_KINDS = {"import", "check"}
 HOST = "host"
 
 # Loaded by the process that waits for the next job, so that a click need not wait for torch.

@@ -14,7 +14,9 @@ from core.catalog import bases, industries
 from core.datasets import composition, versions
 from core.datasets.chat import Encoded, read_chat_format
 from core.datasets.composition import Composition
-from core.errors import AppError, BadInput
+from core.datasets.doctor import consultation
+from core.datasets.doctor.finding import KINDS
+from core.errors import AppError, BadInput, DataError
 from core.evaluation.pinned import pin_benchmark
 from core.hardware.readings import read_host, read_machine
 from core.paths import Workspace
@@ -129,6 +131,33 @@ def draft(workspace: Workspace, base: str, config: TrainingConfig, chosen: Compo
     )
 
 
+def check_findings(workspace: Workspace, chosen: Composition, accepted: str = "") -> dict[str, Any]:
+    """Refuse a dataset with severe findings, unless somebody says why they may stay.
+
+    Returns:
+        What goes into the lineage: the findings by kind, and the reason.
+
+    Raises:
+        DataError: There are severe findings and no reason.
+    """
+    if "sha" not in chosen.source:
+        return {}
+    report = consultation.report_of(workspace, chosen.source["sha"])
+    severe = [finding for finding in report.findings if finding.severity == "severe"]
+    reason = " ".join(accepted.split())
+    if severe and not reason:
+        told = "; ".join(
+            f"{KINDS[one.kind].title[:1].lower()}{KINDS[one.kind].title[1:]}, {one.count:,}" for one in severe
+        )
+        kinds = " ".join(f"--fix {one.kind}" for one in severe)
+        raise DataError(
+            f"The dataset {chosen.name!r} is not fit to train on: {told}. Put it right on the page Datasets or with "
+            f"`atelier data check {chosen.name} {kinds}`, or say why it may stay so (--accept)."
+        )
+    findings = {one.kind: one.count for one in report.findings}
+    return {"findings": findings} | ({"accepted": reason} if severe else {})
+
+
 def check_disk(workspace: Workspace, planned: Draft) -> None:
     """Refuse a job for which the workspace's disk has no room.
 
@@ -193,20 +222,26 @@ def submit(
     evaluate: bool = True,
     baseline_only: bool = False,
     form_token: str | None = None,
+    accepted: str = "",
 ) -> Job:
     """Pin the data and queue a training job.
 
+    Args:
+        accepted: Why the severe findings of a dataset may stay.
+
     Raises:
         BadInput: The name is no text or too long, or the priority unknown.
+        DataError: The dataset has severe findings that nobody accepted.
         AppError: The disk has too little room.
     """
     queue.check_priority(priority)
     label = _read_name(name) or clip(f"{chosen.name} on {bases.title_of(base)}", MOST_NAME_LETTERS)
+    findings = check_findings(workspace, chosen, accepted)
     planned = draft(workspace, base, config, chosen)
     check_disk(workspace, planned)
     with opened(workspace) as db:
         version = versions.save(
-            workspace, db, chosen.name, chosen.examples, chosen.source | {"removed": chosen.removed}
+            workspace, db, chosen.name, chosen.examples, chosen.source | {"removed": chosen.removed} | findings
         )
     spec = TrainSpec(
         base=bases.absolute(base),

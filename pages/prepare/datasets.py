@@ -4,12 +4,14 @@ import pandas as pd
 import streamlit as st
 
 from core.datasets import deletion, importing, versions
+from core.datasets.doctor.finding import KINDS
 from core.datasets.mapping import describe
+from core.process.kinds import HOST_KINDS
 from core.store import datasets, jobs
 from core.store.datasets import NamedDataset
 from core.store.states import ALIVE, WAITING
 from core.wording import clip, show_bytes
-from pages.widgets import errors, import_form, job_state, session
+from pages.widgets import doctor_card, errors, import_form, job_state, session
 from pages.widgets.text import plain
 
 ROWS_IN_SIGHT = 6
@@ -19,8 +21,8 @@ SHOWN_REJECTS = 100
 workspace = session.workspace()
 with session.store() as db:
     found = datasets.named(db)
-    running = [job for job in jobs.in_states(db, (*ALIVE, *WAITING)) if job.kind == "import"]
-    ended = [job for job in jobs.recent(db, 20, kind="import") if job.state in ("failed", "succeeded")]
+    running = [job for job in jobs.in_states(db, (*ALIVE, *WAITING)) if job.kind in HOST_KINDS]
+    ended = [job for job in jobs.recent(db, 20) if job.kind in HOST_KINDS and job.state in ("failed", "succeeded")]
 
 
 def pick(known: list[NamedDataset]) -> NamedDataset | None:
@@ -60,7 +62,7 @@ def pick(known: list[NamedDataset]) -> NamedDataset | None:
 
 def show_dataset(one: NamedDataset) -> None:
     """Draw where a dataset comes from, its first examples, what was put aside, its versions and its jobs."""
-    source = one.manifest["source"]
+    source = importing.first_source(one.manifest)
     with session.store() as db:
         history, users = datasets.versions_of(db, one.name), datasets.jobs_of(db, one.sha)
     st.subheader(plain(one.name), anchor=False)
@@ -80,10 +82,12 @@ def show_dataset(one: NamedDataset) -> None:
             if st.button("Delete it for good"):
                 deletion.delete(workspace, one.name)
                 st.rerun()
-    tabs = ["Examples"] + (["Put aside"] if source.get("rejected") else []) + ["Origin"]
-    for name, tab in zip(tabs, st.tabs(tabs), strict=True):
+    drawn = {"Examples": show_examples, "Doctor": show_findings, "Put aside": show_rejects, "Origin": show_origin}
+    aside = one.manifest["source"].get("rejected")
+    names = [name for name in drawn if name != "Put aside" or aside]
+    for name, tab in zip(names, st.tabs(names), strict=True):
         with tab, errors.shown():
-            {"Examples": show_examples, "Put aside": show_rejects, "Origin": show_origin}[name](one)
+            drawn[name](one)
     for number, title, state in users[:10]:
         st.caption(f"Used by job #{number} {plain(clip(title, 80))}, {state}.")
 
@@ -93,6 +97,10 @@ def show_examples(one: NamedDataset) -> None:
     st.dataframe(import_form.as_table(examples), hide_index=True, height=38 + 35 * min(8, len(examples)))
     if one.rows > len(examples):
         st.caption(f"The first {len(examples)} of {one.rows:,}.")
+
+
+def show_findings(one: NamedDataset) -> None:
+    doctor_card.show(workspace, one)
 
 
 def show_rejects(one: NamedDataset) -> None:
@@ -119,12 +127,18 @@ def show_rejects(one: NamedDataset) -> None:
         st.caption(f"{total:,} rows of the file became no example. Mend them, then import the file again.")
 
 
+def _remedies(one: NamedDataset) -> str:
+    remedies = one.manifest["source"].get("remedies", {})
+    return "; ".join(f"{KINDS[kind].title.lower()}, {count:,}" for kind, count in remedies.items())
+
+
 def show_origin(one: NamedDataset) -> None:
-    source = one.manifest["source"]
+    source = importing.first_source(one.manifest)
     mapping = importing.mapping_of(source)
     if mapping is not None:
         st.write(plain(describe(mapping)))
     facts = {
+        "Put right": _remedies(one),
         "Rows read": f"{source['rows_read']:,}" if "rows_read" in source else None,
         "Licence": source.get("licence"),
         "File's sha256": source.get("file_sha256"),

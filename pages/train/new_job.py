@@ -14,7 +14,7 @@ from core.store.datasets import NamedDataset
 from core.store.states import ENDED, PRIORITIES
 from core.training import configuration, submission
 from core.training.submission import Draft
-from pages.widgets import draft_card, errors, session, training_form, uploads
+from pages.widgets import doctor_card, draft_card, errors, session, training_form, uploads
 from pages.widgets.text import plain
 
 PRESET_HELP = {
@@ -287,7 +287,7 @@ with left:
     baseline = st.toggle("Only test the base, train nothing", key="baseline")
     evaluate = st.toggle("Compare with the base at the end", True, key="evaluate", disabled=baseline)
 draft: Draft | None = None
-token = ""
+token = accepted = ""
 with right, st.container(border=True):
     with errors.shown():
         if not sound or config is None:
@@ -309,6 +309,8 @@ with right, st.container(border=True):
                 dataset.name if dataset else "",
             )
             draft_card.show(draft, evaluate, baseline)
+            if dataset is not None:
+                accepted = doctor_card.ask_for_reason(workspace, dataset)
             token = form_token(draft, name, priority, evaluate, baseline)
     pressed = st.button(
         "Test the base" if baseline else "Start training",
@@ -331,6 +333,7 @@ with right, st.container(border=True):
                 evaluate=evaluate,
                 baseline_only=baseline,
                 form_token=token,
+                accepted=accepted,
             )
             for used in ("drawn_after", "taken_from", "taken_settings"):
                 st.session_state.pop(used, None)

@@ -141,6 +141,11 @@ def show_outcome(ended: Sequence[Job]) -> None:
         st.error(sentence(job.error), icon=":material/error:")
         return
     made = job.result
+    if "examples" not in made:
+        return  # a check; its report stands below
+    if "fixed" in made:
+        st.success(f"{plain(made['dataset'])} has a new version with {made['examples']:,} examples.")
+        return
     aside = f" {made['rejected']:,} rows were put aside." if made["rejected"] else ""
     st.success(
         f"{plain(made['dataset'])} holds {made['examples']:,} examples of {made['rows']:,} rows.{aside}",

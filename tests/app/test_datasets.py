@@ -104,7 +104,7 @@ def test_a_dataset_shows_its_examples_its_origin_and_what_was_put_aside(
     tab = open_page(DATASETS)
     assert_fine(tab)
     assert "40 examples · from mails.csv" in texts(tab)
-    assert [one.label for one in tab.tabs] == ["Examples", "Put aside", "Origin"]
+    assert [one.label for one in tab.tabs] == ["Examples", "Doctor", "Put aside", "Origin"]
     frames = [frame.value for frame in tab.dataframe]
     assert frames[1]["Question"].tolist()[:2] == ["mail 0", "mail 1"]
     assert frames[2].to_dict("records") == [
