@@ -15,10 +15,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from core.paths import Workspace
 from core.store import schema
 
+settings.register_profile("here", deadline=None)  # a busy machine is no error
+settings.load_profile("here")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

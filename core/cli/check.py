@@ -11,6 +11,7 @@ from core.datasets import importing, versions
 from core.datasets.doctor import consultation, mending
 from core.datasets.doctor.examination import Report
 from core.datasets.doctor.finding import KINDS
+from core.datasets.examples import Example
 from core.errors import BadInput
 from core.paths import Workspace
 from core.store import datasets
@@ -21,6 +22,7 @@ def check_data(
     what: Annotated[str, typer.Argument(help="Name of a dataset, or a file.")],
     base: Annotated[str, typer.Option(help="Base whose tokens count for the length.")] = "starter",
     max_length: Annotated[int, typer.Option(min=16, help="Tokens that an example may have.")] = 1024,
+    against: Annotated[str, typer.Option(help="Dataset, such as a test set, with which it must share nothing.")] = "",
     fix: Annotated[list[str] | None, typer.Option(help="Kind of finding to put right, or all; repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
@@ -35,31 +37,45 @@ def check_data(
             )
         workspace = Workspace.chosen()
         examples, _, rejected = importing.read_all(file)
-        report = consultation.examine(workspace, examples, base, max_length)
+        report = consultation.examine(workspace, examples, base, max_length, _others(workspace, against))
         _show(what, report, as_json, {"rejected": rejected})
     else:
         workspace = open_workspace()
-        report = _check_stored(workspace, what, base, max_length, wanted, as_json)
+        report = _check_stored(workspace, what, base, max_length, against, wanted, as_json)
     if not report.is_sound:
         raise typer.Exit(1)
 
 
 def _check_stored(
-    workspace: Workspace, name: str, base: str, max_length: int, wanted: list[str], as_json: bool
+    workspace: Workspace, name: str, base: str, max_length: int, against: str, wanted: list[str], as_json: bool
 ) -> Report:
     with opened(workspace) as db:
         found = datasets.find_named(db, name)
-    report = consultation.report_of(workspace, found.sha, base, max_length)
+
+    def report_of(sha: str) -> Report:
+        if not against:
+            return consultation.report_of(workspace, sha, base, max_length)
+        others = _others(workspace, against)
+        return consultation.examine(workspace, versions.load(workspace, sha), base, max_length, others)
+
+    report = report_of(found.sha)
     more: dict[str, Any] = {"dataset": found.name, "sha": found.sha}
     if wanted:
         kept, changed = mending.mend(versions.load(workspace, found.sha), report, wanted)
         if changed:
             with opened(workspace) as db:
                 sha = mending.store(workspace, db, found, kept, changed)
-            report = consultation.report_of(workspace, sha, base, max_length)
+            report = report_of(sha)
             more = {"dataset": found.name, "sha": sha, "fixed": changed, "examples": len(kept)}
     _show(found.name, report, as_json, more)
     return report
+
+
+def _others(workspace: Workspace, name: str) -> list[Example]:
+    if not name:
+        return []
+    with opened(workspace) as db:
+        return versions.load(workspace, datasets.find_named(db, name).sha)
 
 
 def _show(name: str, report: Report, as_json: bool, more: dict[str, Any]) -> None:

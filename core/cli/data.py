@@ -8,7 +8,7 @@ import typer
 
 from core import durable
 from core.catalog import industries
-from core.cli import check, dataset
+from core.cli import check, combine, dataset
 from core.cli.output import print_json, print_text, show_help
 from core.datasets.generator import make_examples
 from core.datasets.leakage import LeakGuard
@@ -16,10 +16,12 @@ from core.errors import BadInput
 from core.evaluation import benchmarks
 from core.paths import Workspace
 
-app = typer.Typer(help="Data: import, check, list, show, delete, make.")
+app = typer.Typer(help="Data: import, check, split, mix, list, show, delete, make.")
 app.callback(invoke_without_command=True)(show_help)
 app.command("import")(dataset.import_data)
 app.command("check")(check.check_data)
+app.command("split")(combine.split_data)
+app.command("mix")(combine.mix_data)
 app.command("list")(dataset.list_data)
 app.command("show")(dataset.show_data)
 app.command("delete")(dataset.delete_data)

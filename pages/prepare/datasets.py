@@ -11,7 +11,7 @@ from core.store import datasets, jobs
 from core.store.datasets import NamedDataset
 from core.store.states import ALIVE, WAITING
 from core.wording import clip, show_bytes
-from pages.widgets import doctor_card, errors, import_form, job_state, session
+from pages.widgets import combine_form, doctor_card, errors, import_form, job_state, session
 from pages.widgets.text import plain
 
 ROWS_IN_SIGHT = 6
@@ -75,6 +75,7 @@ def show_dataset(one: NamedDataset) -> None:
         if st.button("Train on this", type="primary", icon=":material/play_arrow:"):
             st.session_state["dataset_wanted"] = one.name
             st.switch_page("pages/train/new_job.py")
+        combine_form.offer_split(workspace, one)
         with st.popover("Delete", icon=":material/delete:"):
             several = f" with its {len(history)} versions" if len(history) > 1 else ""
             kept = " What jobs were trained on stays." if users else ""
@@ -134,9 +135,13 @@ def _remedies(one: NamedDataset) -> str:
 
 def show_origin(one: NamedDataset) -> None:
     source = importing.first_source(one.manifest)
-    mapping = importing.mapping_of(source)
+    mapping, own = importing.mapping_of(source), one.manifest["source"]
     if mapping is not None:
         st.write(plain(describe(mapping)))
+    if "part" in own:
+        st.write(f"The part {own['part']} of a split, {' : '.join(f'{100 * share:g}' for share in own['shares'])}.")
+    for part in own.get("mixed_from", []):
+        st.write(f"{part['taken']:,} examples of {plain(part['dataset'])}, version {part['sha'][:12]}.")
     facts = {
         "Put right": _remedies(one),
         "Rows read": f"{source['rows_read']:,}" if "rows_read" in source else None,
@@ -179,6 +184,9 @@ if running:
 import_form.show_outcome(ended)
 with st.expander("Import a file", icon=":material/download:", expanded=not found), errors.shown():
     import_form.show(workspace)
+if len(found) > 1:
+    with st.expander("Mix datasets", icon=":material/join:"):
+        combine_form.show_mix(workspace, found)
 chosen = pick(found)
 if chosen is not None:
     with errors.shown():

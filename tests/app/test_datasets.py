@@ -164,3 +164,28 @@ def test_an_import_at_work_can_be_cancelled(workspace: Workspace, open_page: Ope
     button(tab, "Cancel").click().run()
     [job] = all_jobs(workspace)
     assert job.state == "cancelled"
+
+
+def test_a_split_and_a_mix_are_made_and_shown(workspace: Workspace, open_page: OpenPage, tmp_path: Path) -> None:
+    import_table(workspace, tmp_path)
+    tab = open_page(DATASETS)
+    button(tab, "Split it").click().run()
+    assert_fine(tab)
+    assert as_read(tab.subheader[0].value) == "mails train"
+    assert "The part train of a split, 80 : 10 : 10." in texts(tab)
+    by_label(tab.multiselect, "Datasets").set_value(["mails train", "mails test"]).run()
+    by_label(tab.number_input, "Share of mails train").set_value(2.0).run()
+    by_label(tab.text_input, "Name of the mix").set_value("mixed").run()
+    button(tab, "Mix them").click().run()
+    assert_fine(tab)
+    with opened(workspace) as db:
+        assert datasets.find_named(db, "mixed").rows == 12
+
+
+def test_a_split_without_room_is_refused_in_a_sentence(
+    workspace: Workspace, open_page: OpenPage, tmp_path: Path
+) -> None:
+    import_table(workspace, tmp_path, content=b"text,team\na,b\nc,d\n")
+    tab = open_page(DATASETS)
+    button(tab, "Split it").click().run()
+    assert "must stay together" in one_sentence(tab)

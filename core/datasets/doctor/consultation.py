@@ -45,8 +45,16 @@ def chat_of(base: str) -> ChatFormat | None:
     return read_chat_format(folder) if folder else None
 
 
-def examine(workspace: Workspace, examples: list[Example], base: str, max_length: int) -> Report:
-    return examination.examine(examples, guard=benchmark_guard(workspace), chat=chat_of(base), max_length=max_length)
+def examine(
+    workspace: Workspace, examples: list[Example], base: str, max_length: int, against: list[Example] | None = None
+) -> Report:
+    return examination.examine(
+        examples,
+        guard=benchmark_guard(workspace),
+        chat=chat_of(base),
+        max_length=max_length,
+        against=against or (),
+    )
 
 
 def report_of(workspace: Workspace, sha: str, base: str = "starter", max_length: int = DEFAULT_LENGTH) -> Report:

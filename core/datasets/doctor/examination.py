@@ -42,6 +42,7 @@ def examine(
     guard: LeakGuard | None = None,
     chat: ChatFormat | None = None,
     max_length: int = 1024,
+    against: Sequence[Example] = (),
     told: Callable[[str], None] | None = None,
 ) -> Report:
     """Return what is wrong with the examples.
@@ -50,10 +51,11 @@ def examine(
         guard: Holds the benchmark questions that no row may give away.
         chat: How the base writes a conversation; without it lengths are not looked at.
         max_length: Tokens that an example may have in training.
+        against: Other examples, such as a test set, with which these must have no question in common.
         told: Called with the name of each check before it begins.
     """
     with _no_collector():
-        return _examine(examples, guard, chat, max_length, told)
+        return _examine(examples, guard, chat, max_length, against, told)
 
 
 @contextmanager
@@ -73,6 +75,7 @@ def _examine(
     guard: LeakGuard | None,
     chat: ChatFormat | None,
     max_length: int,
+    against: Sequence[Example],
     told: Callable[[str], None] | None,
 ) -> Report:
     texts = Texts(examples)
@@ -89,6 +92,8 @@ def _examine(
     known = set(repeated.rows) if repeated else set()
     run("near repeats", lambda: likeness.find_near_duplicates(examples, texts, known))
     run("conflicts", lambda: likeness.find_conflicts(examples, texts))
+    if against:
+        run("overlap", lambda: likeness.find_overlap(examples, texts, against))
     if guard is not None:
         run("benchmarks", lambda: find_leaks(examples, guard))
     run("answers", lambda: writing.find_short_answers(examples))

@@ -25,6 +25,10 @@ KINDS: dict[str, Kind] = {
         "severe", "Rows that give away a benchmark question",
         "They would make the verdict look better than it is. Drop them.", "drop",
     ),
+    "overlap": Kind(
+        "severe", "Rows that the other dataset has too",
+        "What is trained on must not be tested on. Drop them here.", "drop",
+    ),
     "conflicts": Kind(
         "severe", "The same question with different answers",
         "Nothing can be learned from them. Drop all rows of such a question, or correct them in the file.", "drop",

@@ -59,6 +59,14 @@ def find_conflicts(examples: Sequence[Example], texts: Texts) -> Finding | None:
     return make_finding("conflicts", rows)
 
 
+def find_overlap(examples: Sequence[Example], texts: Texts, others: Sequence[Example]) -> Finding | None:
+    """Return the rows whose question the other examples ask too."""
+    asked = set(Texts(others).asked)
+    return make_finding(
+        "overlap", ((row, examples[row].prompt) for row, question in enumerate(texts.asked) if question in asked)
+    )
+
+
 def find_near_duplicates(examples: Sequence[Example], texts: Texts, known: set[int]) -> Finding | None:
     """Return every row that an earlier one says in nearly the same words, with the same numbers and the same answer.
 
