@@ -7,7 +7,7 @@ import typer
 
 from core.cli.output import print_json, print_text
 from core.cli.workplace import open_workspace
-from core.datasets import importing, versions
+from core.datasets import preview, versions
 from core.datasets.doctor import consultation, mending
 from core.datasets.doctor.examination import Report
 from core.datasets.doctor.finding import KINDS
@@ -36,7 +36,7 @@ def check_data(
                 f"{what} is a file, which stays as it is. Import it first, then check the dataset with --fix."
             )
         workspace = Workspace.chosen()
-        examples, _, rejected = importing.read_all(file)
+        examples, _, rejected = preview.read_all(file)
         report = consultation.examine(workspace, examples, base, max_length, _others(workspace, against))
         _show(what, report, as_json, {"rejected": rejected})
     else:

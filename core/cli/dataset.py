@@ -12,7 +12,7 @@ import typer
 
 from core.cli.output import print_json, print_table, print_text, say
 from core.cli.workplace import open_workspace
-from core.datasets import deletion, importing, versions
+from core.datasets import deletion, importing, preview, versions
 from core.datasets.importing import Cancelled, Imported, Progress
 from core.datasets.mapping import ColumnMapping
 from core.datasets.mapping import describe as describe_mapping
@@ -47,16 +47,14 @@ def import_data(
     as_json: AsJson = False,
 ) -> None:
     """Import a file: recognise it, map its columns, put bad rows aside with their reason, store the rest."""
-    chosen = importing.check_name(name or importing.name_of(file))
-    found = importing.preview(
-        file, encoding=encoding, delimiter="\t" if delimiter == "\\t" else delimiter, header=header
-    )
+    chosen = importing.check_name(name or preview.name_of(file))
+    found = preview.look_at(file, encoding=encoding, delimiter="\t" if delimiter == "\\t" else delimiter, header=header)
     wanted = {
         "layout": layout, "prompt": prompt, "response": response, "input": input_column, "template": template,
         "marker": marker.encode().decode("unicode_escape") if "\\" in marker else marker, "group": group,
         "labels": _read_labels(label or []),
     }  # fmt: skip
-    mapping = importing.choose_mapping(found, file, wanted)
+    mapping = preview.choose_mapping(found, file, wanted)
     if dry_run:
         _show_preview(found, mapping, file, as_json)
         return
@@ -124,8 +122,8 @@ def _print_imported(workspace: Workspace, made: Imported, file: Path) -> None:
             print_text(f"  {problem.show(file.name)}")
 
 
-def _show_preview(found: importing.Preview, mapping: ColumnMapping, file: Path, as_json: bool) -> None:
-    examples = importing.sample_examples(found, mapping, file)
+def _show_preview(found: preview.Preview, mapping: ColumnMapping, file: Path, as_json: bool) -> None:
+    examples = preview.sample_examples(found, mapping, file)
     if as_json:
         print_json(
             {

@@ -9,7 +9,7 @@ from core.catalog import industries
 from core.cli.output import print_json, print_table, print_text
 from core.cli.workplace import open_workspace
 from core.datasets import composition
-from core.datasets.importing import read_strictly
+from core.datasets.preview import read_strictly
 from core.errors import AppError, BadInput
 from core.evaluation import benchmarks, submission
 from core.evaluation.benchmarks import Benchmark

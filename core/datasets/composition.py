@@ -14,9 +14,9 @@ from core.datasets import versions
 from core.datasets.arithmetic import numbers_in
 from core.datasets.examples import Example
 from core.datasets.generator import make_examples, normalise
-from core.datasets.importing import name_of, read_strictly
 from core.datasets.leakage import LeakGuard
 from core.datasets.mapping import describe
+from core.datasets.preview import name_of, read_strictly
 from core.datasets.reading import read_examples
 from core.errors import DataError
 from core.evaluation import benchmarks

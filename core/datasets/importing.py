@@ -16,17 +16,14 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ValidationError
-
 from core import durable
-from core.catalog.industries import describe_error
-from core.datasets import mapping as mappings
 from core.datasets import versions
 from core.datasets.examples import Example
-from core.datasets.files.recognition import FileFormat, recognise
+from core.datasets.files.recognition import FileFormat
 from core.datasets.files.row import Reject, Row
 from core.datasets.files.table import read_rows
 from core.datasets.mapping import BadRow, ColumnMapping, to_examples
+from core.datasets.preview import show_column
 from core.errors import BadInput, DataError
 from core.paths import Workspace
 from core.store import datasets
@@ -36,21 +33,9 @@ from core.wording import show_name
 REJECTS_FILE = "rejected.jsonl"
 SHOWN_PROBLEMS = 100
 MOST_REASONS = 200
-GUESS_ROWS = 50
 SPARE_BYTES = 1_000_000_000
 LOOK_EVERY_ROWS = 2_000
 MOST_NAME_LETTERS = 120
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a file looks like before it is imported; `mapping` is the guess, or None where a person has to choose."""
-
-    form: FileFormat
-    columns: list[str]
-    rows: list[dict[str, Any]]
-    rejects: list[Reject]
-    mapping: ColumnMapping | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +47,7 @@ class Problem:
     reason: str
 
     def show(self, name: str) -> str:
-        return f"{name}, line {self.line}{_column(self.column)} {self.reason}."
+        return f"{name}, line {self.line}{show_column(self.column)} {self.reason}."
 
 
 @dataclass
@@ -95,63 +80,6 @@ class Imported:
 
 class Cancelled(Exception):
     """Somebody asked the import to end; nothing of it is left."""
-
-
-def preview(
-    path: Path, *, encoding: str | None = None, delimiter: str | None = None, header: bool | None = None
-) -> Preview:
-    """Return what a file holds, by its first rows.
-
-    Raises:
-        DataError: The file can't be read, or none of its first rows can.
-    """
-    form = recognise(path, encoding=encoding, delimiter=delimiter, header=header)
-    rows, rejects = [], []
-    for row in islice(read_rows(path, form), GUESS_ROWS):
-        if isinstance(row, Row):
-            rows.append(row.values)
-        else:
-            rejects.append(row)
-    if not rows:
-        if rejects:
-            first = rejects[0]
-            others = f" None of the first {len(rejects)} rows can be read." if len(rejects) > 1 else ""
-            raise DataError(f"{path}, line {first.line}{_column(first.column)} {first.reason}. {first.remedy}{others}")
-        raise DataError(f"{path} has no rows. Give a file with at least one.")
-    counts = Counter(name for row in rows for name in row)
-    usual = [name for name, count in counts.items() if 2 * count >= len(rows)]
-    return Preview(form, list(counts), rows, rejects, mappings.guess(usual, rows))
-
-
-def choose_mapping(found: Preview, path: Path, wanted: dict[str, Any]) -> ColumnMapping:
-    """Return the guess with what a person chose in its place.
-
-    Args:
-        wanted: Fields of ColumnMapping; those left out are guessed.
-
-    Raises:
-        DataError: A column does not exist, or it is not clear what asks and what answers.
-    """
-    guessed = found.mapping.model_dump() if found.mapping else {}
-    chosen = {key: value for key, value in wanted.items() if value}
-    if "layout" in chosen and chosen["layout"] != guessed.get("layout"):
-        guessed = {}
-    try:
-        mapping = ColumnMapping(**(guessed | chosen))
-    except ValidationError as error:
-        raise DataError(f"The mapping is wrong at {describe_error(error)}") from error
-    for name in mapping.needed():
-        if name not in found.columns:
-            raise DataError(f"{path} has no column {name!r}. It has: {', '.join(found.columns)}.")
-    has_prompt = bool(mapping.prompt or mapping.template)
-    if not has_prompt or (mapping.layout == "pair" and not mapping.response):
-        missing = "what asks (prompt) and what answers (response)" if not has_prompt else "what answers (response)"
-        raise DataError(
-            f"Which column of {path} holds {missing} can't be told. Choose from: {', '.join(found.columns)}."
-        )
-    if mapping.layout == "pair" and mapping.prompt == mapping.response:
-        raise DataError(f"The column {mapping.prompt!r} can't both ask and answer. Choose another for one of them.")
-    return mapping
 
 
 def import_file(
@@ -314,14 +242,6 @@ def mapping_of(source: dict[str, Any]) -> ColumnMapping | None:
     return ColumnMapping(**source["mapping"]) if "mapping" in source else None
 
 
-def name_of(path: Path) -> str:
-    """Return what a dataset is called that nobody named: the file's name without its endings."""
-    name = path.name
-    for ending in (".gz", ".jsonl", ".json", ".csv", ".tsv", ".tab", ".txt", ".parquet"):
-        name = name[: -len(ending)] if name.lower().endswith(ending) and len(name) > len(ending) else name
-    return show_name(name)
-
-
 def check_name(name: str) -> str:
     """Return a dataset's name with single blanks.
 
@@ -336,72 +256,6 @@ def check_name(name: str) -> str:
     if not label.isprintable() or label != show_name(label):
         raise BadInput("The dataset's name holds characters that can't be shown. Type it anew.")
     return label
-
-
-def read_strictly(path: Path) -> tuple[list[Example], ColumnMapping]:
-    """Return the examples of a person's own file and how its columns were understood.
-
-    It is read as an import would, but refused at its first bad row.
-
-    Raises:
-        DataError: A row is no example; the message names file, line and column.
-    """
-    found = preview(path)
-    mapping = choose_mapping(found, path, {})
-    examples: list[Example] = []
-    for row in read_rows(path, found.form):
-        if isinstance(row, Reject):
-            raise DataError(f"{path}, line {row.line}{_column(row.column)} {row.reason}. {row.remedy}")
-        try:
-            examples += to_examples(row.values, mapping, show_name(path.name))
-        except BadRow as bad:
-            raise DataError(
-                f"{path}, line {row.line}{_column(bad.column)} {bad.reason}. Correct that row, or import the file with "
-                "`atelier data import`, which puts such rows aside."
-            ) from None
-    return examples, mapping
-
-
-def read_all(path: Path) -> tuple[list[Example], ColumnMapping, int]:
-    """Return the examples of a file, how its columns were understood, and how many rows are no examples."""
-    found = preview(path)
-    mapping = choose_mapping(found, path, {})
-    examples: list[Example] = []
-    rejected = 0
-    for row in read_rows(path, found.form):
-        try:
-            if isinstance(row, Row):
-                examples += to_examples(row.values, mapping, show_name(path.name))
-            else:
-                rejected += 1
-        except BadRow:
-            rejected += 1
-    return examples, mapping, rejected
-
-
-def _column(name: str) -> str:
-    return f", column {name!r}" if name else ""
-
-
-def sample_examples(found: Preview, mapping: ColumnMapping, path: Path) -> list[Example]:
-    """Return the examples that the first rows of a file give.
-
-    Raises:
-        DataError: None of them gives one.
-    """
-    examples: list[Example] = []
-    first: BadRow | None = None
-    for row in found.rows:
-        try:
-            examples += to_examples(row, mapping, show_name(path.name))
-        except BadRow as bad:
-            first = first or bad
-    if not examples and first is not None:
-        raise DataError(
-            f"None of the first {len(found.rows)} rows of {path} gives an example. In the first, {first.column!r} "
-            f"{first.reason}. Choose other columns."
-        )
-    return examples
 
 
 def register(db: sqlite3.Connection, made: Imported) -> None:

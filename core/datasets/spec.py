@@ -2,25 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from core.datasets.files.recognition import FileFormat, Kind
+from core.datasets.files.recognition import FileFormat
 from core.datasets.mapping import ColumnMapping
-
-
-class FormatSpec(BaseModel):
-    """A FileFormat as it is stored with a job."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Kind
-    compressed: bool = False
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    quoting: bool = True
-    header: bool = True
-    rows_at: str = "item"
-
-    def to_format(self) -> FileFormat:
-        return FileFormat(**self.model_dump())
 
 
 class ImportSpec(BaseModel):
@@ -29,6 +12,6 @@ class ImportSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
-    form: FormatSpec
+    form: FileFormat
     mapping: ColumnMapping
     name: str

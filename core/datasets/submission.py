@@ -1,14 +1,13 @@
 """Queues imports, and keeps a dropped file until its import has read it."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 from core import durable
 from core.datasets.files.recognition import FileFormat
 from core.datasets.importing import check_name
 from core.datasets.mapping import ColumnMapping
-from core.datasets.spec import FormatSpec, ImportSpec
+from core.datasets.spec import ImportSpec
 from core.paths import Workspace
 from core.process import queue
 from core.store.jobs import Job
@@ -29,7 +28,7 @@ def submit(
         BadInput: The name is empty, too long, or no text.
     """
     label = check_name(name)
-    spec = ImportSpec(path=str(path.absolute()), form=FormatSpec(**asdict(form)), mapping=mapping, name=label)
+    spec = ImportSpec(path=str(path.absolute()), form=form, mapping=mapping, name=label)
     return queue.submit(
         workspace, kind="import", name=f"Import of {label}", spec=spec.model_dump(mode="json"), form_token=form_token
     )

@@ -31,9 +31,7 @@ def import_data(work: Work) -> None:
 
     path = Path(spec.path)
     try:
-        made = importing.import_file(
-            work.workspace, path, spec.form.to_format(), spec.mapping, name=spec.name, told=told
-        )
+        made = importing.import_file(work.workspace, path, spec.form, spec.mapping, name=spec.name, told=told)
     except Cancelled:
         raise Stopped(work.stop_request() or "cancel") from None
     if made.examples <= consultation.MOST_ROWS:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.datasets import importing, submission
+from core.datasets import preview, submission
 from core.datasets.examples import Example
-from core.datasets.importing import Preview
 from core.datasets.mapping import ColumnMapping
+from core.datasets.preview import Preview
 from core.errors import JobStateError
 from core.paths import Workspace
 from core.process import queue
@@ -40,7 +40,7 @@ def show(workspace: Workspace) -> None:
     with errors.shown():
         with st.container(horizontal=True, vertical_alignment="bottom"):
             encoding = st.selectbox("Encoding", ENCODINGS, key="import_encoding", width=170)
-        found = importing.preview(path, encoding=None if encoding == ENCODINGS[0] else encoding)
+        found = preview.look_at(path, encoding=None if encoding == ENCODINGS[0] else encoding)
         st.caption(f"{plain(found.form.title)}, {len(found.columns)} columns: {plain(', '.join(found.columns[:12]))}")
         if found.rejects:
             first = found.rejects[0]
@@ -49,7 +49,7 @@ def show(workspace: Workspace) -> None:
                 f"{plain(first.reason)}."
             )
         mapping = _pick_mapping(found, path)
-        examples = importing.sample_examples(found, mapping, path)
+        examples = preview.sample_examples(found, mapping, path)
         st.markdown("##### What it becomes")
         st.dataframe(as_table(examples[:SHOWN]), hide_index=True)
         _offer_import(workspace, path, found, mapping)
@@ -88,7 +88,7 @@ def _pick_mapping(found: Preview, path: Path) -> ColumnMapping:
             marker = st.text_input("Mark", usual.marker.strip() or "A:", key=f"marker-{mark}", width=160)
             wanted["marker"] = usual.marker if marker == usual.marker.strip() else marker
         wanted["group"] = _column("Belong together", found, usual.group, f"group-{mark}")
-    return importing.choose_mapping(found, path, wanted)
+    return preview.choose_mapping(found, path, wanted)
 
 
 def _column(label: str, found: Preview, chosen: str, key: str) -> str:
@@ -107,7 +107,7 @@ def _column(label: str, found: Preview, chosen: str, key: str) -> str:
 
 def _offer_import(workspace: Workspace, path: Path, found: Preview, mapping: ColumnMapping) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", importing.name_of(path), key=f"import_name-{path}", width=320)
+        name = st.text_input("Name", preview.name_of(path), key=f"import_name-{path}", width=320)
         if st.button("Import", type="primary", icon=":material/download:"):
             place = submission.keep_upload(workspace, path) if st.session_state["import_way"] == DROP else path
             submission.submit(workspace, place, found.form, mapping, name=name)

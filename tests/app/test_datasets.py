@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.datasets import importing
+from core.datasets import importing, preview
 from core.paths import Workspace
 from core.store import datasets, jobs
 from core.store.connection import opened
@@ -32,8 +32,8 @@ TABLE = b"text,team\n" + b"".join(b"mail %d,team %d\n" % (n, n % 3) for n in ran
 def import_table(workspace: Workspace, folder: Path, name: str = "mails", content: bytes = TABLE) -> str:
     path = folder / f"{name}.csv"
     path.write_bytes(content)
-    found = importing.preview(path)
-    mapping = importing.choose_mapping(found, path, {"prompt": "text", "response": "team"})
+    found = preview.look_at(path)
+    mapping = preview.choose_mapping(found, path, {"prompt": "text", "response": "team"})
     made = importing.import_file(workspace, path, found.form, mapping, name=name)
     with opened(workspace) as db:
         importing.register(db, made)

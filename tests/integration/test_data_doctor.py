@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets import importing, versions
+from core.datasets import preview, versions
 from core.datasets.chat import read_chat_format
 from core.datasets.doctor import consultation, examination, mending, privacy, spec, writing
 from core.datasets.doctor.examination import Report
@@ -241,10 +241,10 @@ def test_a_job_puts_right_what_was_chosen(workspace: Workspace, atelier: Command
 
 def test_an_import_by_a_job_brings_its_report(workspace: Workspace, tmp_path: Path) -> None:
     path = write_table(tmp_path / "mails.csv")
-    found = importing.preview(path)
+    found = preview.look_at(path)
     from core.datasets import submission
 
-    mapping = importing.choose_mapping(found, path, {})
+    mapping = preview.choose_mapping(found, path, {})
     job = support.wait_for_end(workspace, submission.submit(workspace, path, found.form, mapping, name="m"))
     report = consultation.stored_report(workspace, job.result["sha"])
     assert report is not None and not report.is_sound

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core import durable
-from core.datasets import importing, submission, versions
+from core.datasets import importing, preview, submission, versions
 from core.datasets.importing import Cancelled, Imported, Progress
 from core.errors import DataError
 from core.paths import Workspace
@@ -39,8 +39,8 @@ def write_table(path: Path, rows: list[tuple[object, ...]]) -> Path:
 
 
 def import_whole(workspace: Workspace, path: Path, told: Any = None, **wanted: Any) -> Imported:
-    found = importing.preview(path)
-    mapping = importing.choose_mapping(found, path, wanted)
+    found = preview.look_at(path)
+    mapping = preview.choose_mapping(found, path, wanted)
     return importing.import_file(workspace, path, found.form, mapping, name="rows", told=told)
 
 
@@ -126,7 +126,7 @@ def test_a_full_disk_stops_the_import_before_it_is_full(
 def test_a_mapping_that_does_not_fit_the_file_is_refused(wanted: dict[str, str], says: str, tmp_path: Path) -> None:
     path = write_table(tmp_path / "a.csv", [("question", "answer"), ("a", "b")])
     with pytest.raises(DataError, match=says):
-        importing.choose_mapping(importing.preview(path), path, wanted)
+        preview.choose_mapping(preview.look_at(path), path, wanted)
 
 
 # The command
@@ -251,8 +251,8 @@ def test_an_older_workspace_gets_the_names_of_datasets(workspace: Workspace, ate
 
 
 def submit_import(workspace: Workspace, path: Path, name: str = "mine") -> Job:
-    found = importing.preview(path)
-    return submission.submit(workspace, path, found.form, importing.choose_mapping(found, path, {}), name=name)
+    found = preview.look_at(path)
+    return submission.submit(workspace, path, found.form, preview.choose_mapping(found, path, {}), name=name)
 
 
 def test_a_job_imports_beside_a_training_that_holds_the_device(
