@@ -148,7 +148,7 @@ def test_a_wrong_file_is_refused_where_it_was_dropped(app: App, open_tab: OpenTa
     page.get_by_role("link", name="New job").click()
     page.get_by_text("My own file").click()
     page.locator(".st-key-own_file input[type=file]").set_input_files(wrong)
-    expect(page.get_by_role("alert")).to_contain_text("wrong.jsonl, line 2 has the fields prompt.")
+    expect(page.get_by_role("alert")).to_contain_text("wrong.jsonl, line 2, column 'response' is missing.")
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     assert len(all_jobs(app)) == before
 

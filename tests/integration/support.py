@@ -197,10 +197,13 @@ def supervisor_of(workspace: Workspace) -> psutil.Process:
 def wait_for_no_process(workspace: Workspace, *kinds: str, timeout_s: float = 10.0) -> None:
     """Wait until no process of the workspace is left, or none of these kinds."""
 
-    def gone() -> bool:
-        return not any(processes_of(workspace, kind) for kind in kinds or ("",))
+    def left() -> list[psutil.Process]:
+        return [process for kind in kinds or ("",) for process in processes_of(workspace, kind)]
 
-    wait_until(gone, timeout_s, f"the end of all processes of kind {kinds or 'any'}")
+    limit = time.monotonic() + timeout_s
+    while left() and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert [(one.pid, one.ppid(), one.status(), one.cmdline()) for one in left()] == []
 
 
 def count_workers(workspace: Workspace, job: Job) -> int:

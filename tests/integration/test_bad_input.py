@@ -90,7 +90,7 @@ FLAGS: dict[str, tuple[list[object], list[str]]] = {
     "one word too many": ([*TRAIN, "retail"], ["retail", "atelier train --help"]),
     "one word too few": (["compare", "01abc"], ["second", "atelier compare --help"]),
     "nothing to train on": (["train"], ["at least one industry"]),
-    "industry and file": ([*TRAIN, "--data", "x"], ["not both"]),
+    "industry and file": ([*TRAIN, "--data", "x"], ["not several of them"]),
     "unknown industry": (["train", "--industry", "finanse"], ["'finanse'", "Did you mean 'finance'?", "retail"]),
     "industry without name": (["train", "--industry", ""], ["''", "Choose from"]),
     "unknown preset": ([*TRAIN, "--preset", "fast"], ["'fast'", "quick, standard, thorough"]),

@@ -298,7 +298,7 @@ COMMANDS = [
     [],
     *[[name] for name in ("train", "evaluate", "compare", "app", "doctor", "industries", "bases", "jobs", "data")],
     *[["jobs", name] for name in ("list", "show", "log", "diff", "cancel", "pause", "resume", "retry", "priority")],
-    ["data", "make"],
+    *[["data", name] for name in ("import", "check", "split", "mix", "list", "show", "delete", "make")],
 ]
 
 

@@ -90,7 +90,8 @@ def test_a_warm_worker_takes_the_next_job(
 ) -> None:
     monkeypatch.setenv("ATELIER_WARM", "1")
     queue.ensure_supervisor(workspace)
-    wait_until(lambda: bool(processes_of(workspace, "core.process.warm")), 120, "a warm worker")
+    # For a moment a program that it starts looks like itself.
+    wait_until(lambda: len(processes_of(workspace, "core.process.warm")) == 1, 120, "a warm worker")
     warm = only(processes_of(workspace, "core.process.warm"))
     job = submit(workspace, tiny_base, max_steps=200, evaluate=False)
     wait_for_step(workspace, job, 1)
