@@ -31,7 +31,7 @@ PRIVATE = (
 
 
 def packs() -> list[industries.Industry]:
-    return [pack for pack in industries.all_industries().values() if not pack.members]
+    return [industries.find(name) for name in ("finance", "education", "retail", "healthcare")]
 
 
 def clean_rows(count: int, seed: int) -> list[Example]:

@@ -16,7 +16,7 @@ from core.errors import AppError
 from core.evaluation.benchmarks import Item, pack_item, read_items
 from core.evaluation.grading import grade, share_of_facts
 
-LEAST_ITEMS = 60
+LEAST_ITEMS = 40
 LEAST_PER_COMPONENT = 10
 LEAST_TASKS = 20  # so that no template makes more than 5% of the examples
 

@@ -281,14 +281,11 @@ def test_made_data_are_the_same_bytes_for_the_same_seed(tmp_path: Path, atelier:
 
 def test_industries_and_bases_are_listed_with_what_a_person_chooses_by(atelier: Command) -> None:
     found = {one["id"]: one for one in json.loads(atelier("industries", "--json").out)}
-    assert {name: one["examples"] for name, one in found.items()} == {
-        "finance": 30,
-        "education": 20,
-        "retail": 20,
-        "healthcare": 20,
-        "multi": 80,
-    }
-    assert all(one["benchmark_items"] >= 60 for one in found.values())
+    examples = {name: one["examples"] for name, one in found.items()}
+    guided = {"finance": 30, "education": 20, "retail": 20, "healthcare": 20, "multi": 80}
+    assert {name: examples[name] for name in guided} == guided
+    assert all(count >= 20 for count in examples.values())
+    assert all(one["benchmark_items"] >= 40 for one in found.values())
     bases = {one["id"]: one for one in json.loads(atelier("bases", "--json").out)}
     assert bases["starter"]["on_this_machine"] is True
     assert "starter" in atelier("bases").out and "finance" in atelier("industries").out

@@ -8,10 +8,10 @@ import yaml
 
 from core.catalog import industries
 from core.errors import CatalogError, NotFound
-from core.paths import Workspace
+from core.paths import DATA_DIR, Workspace
 from tests.packs import make_pack, raw_pack, raw_task, stored_pack, write_pack
 
-SHIPPED = ["finance", "education", "retail", "healthcare", "multi"]
+SHIPPED = [path.stem for path in (DATA_DIR / "industries").glob("*.yaml")]
 
 
 def generator(**changes: Any) -> dict[str, Any]:
