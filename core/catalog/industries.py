@@ -159,7 +159,9 @@ def read_pack(path: Path) -> Industry:
 
 def describe_error(error: ValidationError) -> str:
     """Return pydantic's first complaint as 'field: what is wrong.'"""
-    first = error.errors()[0]
+    # A field that does not exist is mostly one that is misspelt, and then also the cause of one that is missing.
+    found = error.errors()
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     where = ".".join(str(part) for part in first["loc"]) or "the top level"
     message = first["msg"].removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}."

@@ -14,7 +14,7 @@ from core import durable
 from core.catalog import bases, industries
 from core.cli.output import print_text
 from core.datasets import pack_check
-from core.errors import AppError, StoreError
+from core.errors import AppError, NotFound, StoreError
 from core.hardware.readings import read_gpus, read_host, read_machine
 from core.paths import Workspace
 from core.process.liveness import is_held
@@ -131,15 +131,39 @@ def look_at_data(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("data", "problem", str(error), "Take models/starter from the repository again.")
     folders = [industries.PACKS_DIR, workspace.industries]
     for file in [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]:
-        try:
-            pack = industries.read_pack(file)
-            faults = pack_check.find_faults(pack)
-        except AppError as error:
-            yield Finding("data", "problem", str(error), "Mend the pack or take it out.")
-            continue
-        yield from (Finding("data", "problem", f"{pack.id}: {fault}", "Mend the file named.") for fault in faults)
-        if not faults:
-            yield Finding("data", "ok", f"Industry {pack.id}: corpus, grammar and benchmark are sound")
+        yield from look_at_pack(file)
+
+
+def look_at_pack(file: Path) -> Iterator[Finding]:
+    """Say what is wrong with one industry's pack, what is merely small about it, or that it is sound."""
+    try:
+        pack = industries.read_pack(file)
+        faults = pack_check.find_faults(pack)
+    except AppError as error:
+        yield Finding("data", "problem", str(error), "Mend the pack or take it out.")
+        return
+    yield from (Finding("data", "problem", f"{pack.id}: {fault}", "Mend the file named.") for fault in faults)
+    for shortfall in [] if faults else pack_check.find_shortfalls(pack):
+        yield Finding("data", "note", f"{pack.id}: {shortfall}", "It works; its verdicts are less certain.")
+    if not faults:
+        yield Finding("data", "ok", f"Industry {pack.id}: corpus, grammar and benchmark are sound")
+
+
+def find_pack(workspace: Workspace, name: str) -> Path:
+    """Return the file of a pack, by its id or its path; the pack itself may be broken.
+
+    Raises:
+        NotFound: There is none.
+    """
+    own = Path(name)
+    places = [own, *(folder / f"{name}.yaml" for folder in (workspace.industries, industries.PACKS_DIR))]
+    found = next((place for place in places if place.suffix == ".yaml" and place.is_file()), None)
+    if found is None:
+        raise NotFound(
+            f"There is no pack {name!r}. Give an industry's id, or the path of a pack's YAML file; your own lie in "
+            f"{workspace.industries}."
+        )
+    return found
 
 
 def look_at_workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:
@@ -230,6 +254,6 @@ def print_findings(findings: list[Finding]) -> None:
         for finding in findings:
             if finding.area == area:
                 remedy = f". {finding.remedy}" if finding.remedy else ""
-                print_text(f"  {marks[finding.severity]} {finding.text}{remedy}")
+                print_text(f"  {marks[finding.severity]} {finding.text.rstrip('.')}{remedy}")
     count = sum(finding.severity == "problem" for finding in findings)
     print_text("All is fit." if not count else f"{count} problem{'s' if count > 1 else ''}; see above what to do.")

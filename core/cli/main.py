@@ -54,11 +54,18 @@ def open_app(
 
 @app.command()
 def doctor(
+    pack: Annotated[
+        str, typer.Argument(help="An industry's id, or a pack's YAML file: then only this is looked at.")
+    ] = "",
     as_json: AsJson = False,
     restore: Annotated[bool, typer.Option("--restore", help="Replace a damaged database by its last backup.")] = False,
 ) -> None:
     """Say what of the machine, the packages, the data files and the workspace is fit or not, and what to do."""
-    findings = checks.examine(Workspace.chosen(), restore=restore)
+    workspace = Workspace.chosen()
+    if pack:
+        findings = list(checks.look_at_pack(checks.find_pack(workspace, pack)))
+    else:
+        findings = checks.examine(workspace, restore=restore)
     if as_json:
         print_json([finding.to_dict() for finding in findings])
     else:

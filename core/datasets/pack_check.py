@@ -3,13 +3,15 @@
 `python -m core.datasets.pack_check finance` prints what is wrong.
 """
 
+import itertools
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 from core.catalog import industries
 from core.catalog.industries import Industry
 from core.datasets.arithmetic import numbers_in, unexplained_numbers, wrong_equations
-from core.datasets.generator import compile_pack, make_examples, normalise, sample_tasks
+from core.datasets.generator import Made, compile_pack, draw_endlessly, normalise, sample_tasks
 from core.datasets.leakage import LeakGuard
 from core.datasets.reading import read_examples
 from core.errors import AppError
@@ -23,13 +25,43 @@ LEAST_TASKS = 20  # so that no template makes more than 5% of the examples
 
 def find_faults(pack: Industry) -> list[str]:
     """Return what is wrong with a pack, one sentence each; an empty list means that it is sound."""
-    faults: list[str] = []
-    for check in (_check_corpus, _check_grammar, _check_benchmark):
+    return _collect(pack, (_check_corpus, _check_grammar, _check_benchmark, _check_leaks))
+
+
+def find_shortfalls(pack: Industry) -> list[str]:
+    """Return in which respects a pack is small: it works, but its examples are alike or its verdicts uncertain."""
+    return _collect(pack, (_check_sizes,))
+
+
+def _collect(pack: Industry, checks: Iterable[Callable[[Industry], list[str]]]) -> list[str]:
+    told: list[str] = []
+    for check in checks:
         try:
-            faults += check(pack)
+            told += check(pack)
         except AppError as error:
-            faults.append(str(error))
-    return faults
+            told.append(str(error))
+    return told
+
+
+def _check_sizes(pack: Industry) -> list[str]:
+    told = []
+    if pack.generator is not None and len(pack.generator.tasks) < LEAST_TASKS:
+        told.append(
+            f"The grammar has {len(pack.generator.tasks)} tasks; {LEAST_TASKS} are needed so that none makes more "
+            "than 5% of the examples."
+        )
+    if pack.benchmark_path is None:
+        return told
+    items = read_items(pack.benchmark_path)
+    if len(items) < LEAST_ITEMS:
+        told.append(f"The benchmark has {len(items)} items; at least {LEAST_ITEMS} are needed.")
+    counts = Counter(item.component for item in items)
+    told += [
+        f"The benchmark has {counts[name]} items of {name}; at least {LEAST_PER_COMPONENT} are needed."
+        for name in pack.components
+        if counts[name] < LEAST_PER_COMPONENT
+    ]
+    return told
 
 
 def _check_corpus(pack: Industry) -> list[str]:
@@ -59,57 +91,56 @@ def _check_grammar(pack: Industry) -> list[str]:
     if pack.generator is None:
         return []
     faults = []
-    if len(pack.generator.tasks) < LEAST_TASKS:
-        faults.append(
-            f"The grammar has {len(pack.generator.tasks)} tasks; {LEAST_TASKS} are needed so that none makes more "
-            "than 5% of the examples."
-        )
     compile_pack(pack)
+    told: set[tuple[str, str]] = set()
     for made in sample_tasks(pack, seed=7, each=12):
-        response, where = made.example.response, f"task {made.task.id}"
-        faults += [
-            f"{where}: {equation.expression} = {equation.stated} is wrong; it gives {equation.computed:.6g}."
-            for equation in wrong_equations(response)
+        for kind, fault in _faults_of(pack, made):
+            if (made.task.id, kind) not in told:  # one draw is enough to see it
+                told.add((made.task.id, kind))
+                faults.append(f"task {made.task.id}: {fault}")
+    return faults
+
+
+def _faults_of(pack: Industry, made: Made) -> Iterator[tuple[str, str]]:
+    """Yield (kind, sentence) of what is wrong with one drawn example."""
+    response = made.example.response
+    for equation in wrong_equations(response):
+        yield "sum", f"{equation.expression} = {equation.stated} is wrong; it gives {equation.computed:.6g}."
+    for stray in unexplained_numbers(made.example.prompt, response, pack.constants.values()):
+        yield "number", f"the number {stray.text} in {response!r} is not explained."
+    if made.value is not None:
+        stated = [number.value * number.scale for number in numbers_in(response)] + [
+            number.value for number in numbers_in(response)
         ]
-        faults += [
-            f"{where}: the number {stray.text} in {response!r} is not explained."
-            for stray in unexplained_numbers(made.example.prompt, response, pack.constants.values())
-        ]
-        if made.value is not None:
-            stated = [number.value * number.scale for number in numbers_in(response)] + [
-                number.value for number in numbers_in(response)
-            ]
-            if not any(abs(value - made.value) <= 0.006 * max(1.0, abs(made.value)) for value in stated):
-                faults.append(f"{where}: the answer {response!r} does not state its value {made.value:.6g}.")
-    return list(dict.fromkeys(faults))
+        if not any(abs(value - made.value) <= 0.006 * max(1.0, abs(made.value)) for value in stated):
+            yield "value", f"the answer {response!r} does not state its value {made.value:.6g}."
 
 
 def _check_benchmark(pack: Industry) -> list[str]:
     if pack.benchmark_path is None:
         return []
     items = [pack_item(pack, item) for item in read_items(pack.benchmark_path)]
-    faults = []
-    if len(items) < LEAST_ITEMS:
-        faults.append(f"The benchmark has {len(items)} items; at least {LEAST_ITEMS} are needed.")
-    counts = Counter(item.component for item in items)
-    faults += [
-        f"The benchmark has {counts[name]} items of {name}; at least {LEAST_PER_COMPONENT} are needed."
-        for name in pack.components
-        if counts[name] < LEAST_PER_COMPONENT
-    ]
-    faults += [
+    faults = [
         f"Item {item.id} belongs to {item.component}, which the pack does not define."
         for item in items
         if item.component not in pack.components
     ]
     prompts = Counter(normalise(item.prompt) for item in items)
     faults += [f"Two items ask the same: {prompt!r}." for prompt, count in prompts.items() if count > 1]
-    faults += _check_right_answers(pack, items)
-    guard = LeakGuard(item.prompt for item in items)
+    return faults + _check_right_answers(pack, items)
+
+
+def _check_leaks(pack: Industry) -> list[str]:
+    """Corpus and grammar must not give away what the benchmark asks."""
+    if pack.benchmark_path is None:
+        return []
+    faults = []
+    guard = LeakGuard(item.prompt for item in read_items(pack.benchmark_path))
     for example in read_examples(pack.corpus_path):
         if guard.is_too_near(example.prompt):
             faults.append(f"The corpus gives away the item {guard.find_item(example.prompt)!r}.")
-    near = sum(guard.is_too_near(example.prompt) for example in make_examples(pack, 1500, seed=11))
+    made = itertools.islice(draw_endlessly(pack, seed=11), 1500)
+    near = sum(guard.is_too_near(one.example.prompt) for one in made)
     if near > 75:
         faults.append(
             f"{near} of 1500 generated examples come too near to a benchmark item; word the items differently."
@@ -144,6 +175,7 @@ def _check_right_answers(pack: Industry, items: list[Item]) -> list[str]:
 
 
 if __name__ == "__main__":
-    found = find_faults(industries.find(sys.argv[1]))
+    chosen = industries.find(sys.argv[1])
+    found = find_faults(chosen) + find_shortfalls(chosen)
     print("\n".join(found) or "sound")
     raise SystemExit(bool(found))

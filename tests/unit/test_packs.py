@@ -14,7 +14,7 @@ from core.catalog import industries
 from core.datasets.arithmetic import find_equations, numbers_in
 from core.datasets.generator import normalise, sample_tasks
 from core.datasets.leakage import LeakGuard
-from core.datasets.pack_check import find_faults
+from core.datasets.pack_check import find_faults, find_shortfalls
 from core.datasets.reading import read_examples
 from core.evaluation.benchmarks import Item, of_industry
 from core.evaluation.grading import grade, is_number_right, share_of_facts
@@ -63,9 +63,10 @@ def test_a_pack_has_the_guides_figures(name: str) -> None:
     assert pack.members or len(of_industry(pack).items) >= 60
 
 
-@pytest.mark.parametrize("name", GUIDE)
+@pytest.mark.parametrize("name", [*SINGLE, "multi"])
 def test_a_pack_is_sound(name: str) -> None:
-    assert find_faults(industries.find(name)) == []
+    pack = industries.find(name)
+    assert find_faults(pack) == [] and find_shortfalls(pack) == []
 
 
 @pytest.mark.parametrize("path", sorted((DATA_DIR / "industries").glob("*.yaml")), ids=lambda path: path.stem)
@@ -254,9 +255,20 @@ def test_a_faulty_corpus_is_told_what_is_wrong_with_it(tmp_path: Path) -> None:
 
 
 def test_a_corpus_that_can_not_be_read_does_not_hide_other_faults(tmp_path: Path) -> None:
-    faults = faults_of(tmp_path, corpus=[])
+    faults = faults_of(tmp_path, corpus=[], items=[item("odd", component="odd")])
     assert any("toys.jsonl holds no rows" in fault for fault in faults)
-    assert any(fault.startswith("The grammar has 1 tasks; 20 are needed") for fault in faults)
+    assert any(fault.startswith("Item odd belongs to odd") for fault in faults)
+
+
+def test_a_small_pack_is_told_in_what_it_is_small_and_is_no_faulty_one(tmp_path: Path) -> None:
+    pack = stored_pack(tmp_path)
+    write_rows(pack.corpus_path, CORPUS)
+    assert pack.benchmark_path is not None
+    write_rows(pack.benchmark_path, ITEMS)
+    told = find_shortfalls(pack)
+    assert any(one.startswith("The grammar has 1 tasks; 20 are needed") for one in told)
+    assert f"The benchmark has {len(ITEMS)} items; at least 40 are needed." in told
+    assert not any("needed" in fault for fault in find_faults(pack))
 
 
 def test_a_faulty_grammar_is_told_what_is_wrong_with_it(tmp_path: Path) -> None:
@@ -284,8 +296,6 @@ def test_a_faulty_benchmark_is_told_what_is_wrong_with_it(tmp_path: Path) -> Non
         {**FACTS, "id": "echo", "prompt": "Why wind?"},
     ]
     faults = faults_of(tmp_path, items=items)
-    assert "The benchmark has 7 items; at least 40 are needed." in faults
-    assert "The benchmark has 2 items of knowledge; at least 10 are needed." in faults
     assert "Item odd belongs to odd, which the pack does not define." in faults
     assert "Two items ask the same: 'question one 5 and 3'." in faults
     assert "Item sum: 5 + 3 = 9 is wrong; it gives 8." in faults
