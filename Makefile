@@ -40,12 +40,13 @@ $(BENCH)/.installed: $(STAMP)
 	$(BENCH)/bin/python -m pip install --quiet -c $(BENCH)/constraints.txt -e ".[bench]"
 	touch $@
 
-# Some forty minutes on two quiet cores; benchmarks/README.md says what each part takes. gpu ends with 2 without a GPU.
+# Some fifty minutes on two quiet cores; benchmarks/README.md says what each part takes. gpu ends with 2 without a GPU.
 bench: $(BENCH)/.installed $(TEST_STAMP)
 	$(BENCH)/bin/python -m benchmarks.training
 	$(BENCH)/bin/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.live_page
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.data
 	$(BENCH)/bin/python -m benchmarks.gpu || test $$? -eq 2
 
 # The long fault campaigns; each prints its seed and replays from it.
