@@ -91,9 +91,9 @@ def test_a_worker_that_dies_between_folder_and_row_leaves_no_half_and_an_older_d
     schema.prepare(workspace)
     with opened(workspace) as db:
         assert adapters.count(db) == 0 and jobs.recent(db) == []
-    queue.ensure_supervisor(workspace)
 
     def is_back() -> bool:
+        queue.ensure_supervisor(workspace)  # again and again, as the app does: the killed one may still be dying
         with opened(workspace) as db:
             return adapters.count(db) == 1
 
