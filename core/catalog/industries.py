@@ -148,7 +148,7 @@ def read_pack(path: Path) -> Industry:
     except (ValueError, RecursionError) as error:  # a date that does not exist, a list a thousand levels deep
         raise CatalogError(f"The pack {path} has a value that can't be read: {error}.") from error
     if not isinstance(raw, dict):
-        raise CatalogError(f"The pack {path} holds no fields. See docs for what a pack needs.")
+        raise CatalogError(f"The pack {path} holds no fields. docs/add-an-industry.md says what a pack needs.")
     try:
         return Industry(**raw, folder=path.parent.parent)
     except ValidationError as error:
