@@ -25,19 +25,6 @@ settings.load_profile("here")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-# Their processes race with whatever else the machine does; what fails twice is a failure.
-RACING = {
-    "test_command_line", "test_failures", "test_importing", "test_liveness", "test_processes", "test_readings",
-    "test_reconcile", "test_resume", "test_ways",
-}  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.stem in RACING:
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """An empty workspace that the program under test takes for its own; its processes are gone afterwards."""
