@@ -55,3 +55,7 @@ class MetricError(AppError):
 
 class CheckpointError(AppError):
     """No checkpoint could be written, or none that is there can be used."""
+
+
+class SandboxError(AppError):
+    """Code can't be contained on this machine, so it was not run."""

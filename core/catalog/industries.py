@@ -16,7 +16,7 @@ PACKS_DIR = DATA_DIR / "industries"
 CORPORA_DIR = DATA_DIR / "training"
 BENCHMARKS_DIR = DATA_DIR / "benchmarks"
 # For the shipped packs alone: ten times as fast, but a hostile file could end the process.
-_QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+QUICK_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Strict(BaseModel):
@@ -55,7 +55,7 @@ class Task(_Strict):
     """One kind of example that the generator makes; texts are Jinja templates over the drawn and computed values."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    component: str
+    component: Annotated[str, Field(description="Part of the score that it trains; a specialist has none.")] = ""
     draw: dict[str, Draw] = {}
     let: Annotated[dict[str, str], Field(description="Values computed from the drawn ones, in this order.")] = {}
     require: Annotated[str | None, Field(description="Draws for which this is false are thrown away.")] = None
@@ -63,6 +63,7 @@ class Task(_Strict):
     input: list[str] = []
     answer: Annotated[list[str], Field(min_length=1)]
     value: Annotated[str | None, Field(description="Expression of the number that the answer must state.")] = None
+    tests: Annotated[str | None, Field(description="Text of the tests that an answer in code must pass.")] = None
 
 
 class Generator(_Strict):
@@ -138,7 +139,7 @@ def read_pack(path: Path) -> Industry:
         CatalogError: The file can't be read or a field is wrong; the message names file and field.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _QUICK_LOADER if path.parent == PACKS_DIR else Loader)
+        raw = yaml.load(path.read_text(encoding="utf-8"), QUICK_LOADER if path.parent == PACKS_DIR else Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"The pack {path} can't be read: {error}.") from error
     except yaml.YAMLError as error:

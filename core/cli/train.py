@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from core.catalog import specialists
+from core.catalog.specialists import Specialist
 from core.cli.output import print_json, print_text, say
 from core.cli.workplace import open_workspace
-from core.errors import AppError, ConfigError
+from core.errors import AppError, BadInput, ConfigError
 from core.paths import Workspace
 from core.process import queue
 from core.store import evaluations
@@ -16,6 +18,7 @@ from core.store.connection import opened
 from core.store.jobs import Job
 from core.store.metrics import read_progress
 from core.training import configuration, submission
+from core.training.submission import Sourcing
 from core.wording import show_bytes, show_duration, show_energy
 
 
@@ -25,6 +28,11 @@ def train(
         Path | None, typer.Option(help="Own file (CSV, TSV, JSON, JSONL, Parquet) instead of industries.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="Imported dataset instead of industries; see atelier data list.")] = "",
+    specialist: Annotated[
+        str, typer.Option(help="Specialist, with generated examples or those of --data or --source; see specialists.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="generated, or hub for the specialist's dataset there.")] = "generated",
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of the specialist's data.")] = None,
     base: Annotated[str | None, typer.Option(help="starter, a local folder, or a hub id such as owner/name.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     config: Annotated[Path | None, typer.Option(help="YAML file with training fields.")] = None,
@@ -43,10 +51,19 @@ def train(
     queue.check_priority(priority)
     changes, named_base = configuration.read_yaml(config) if config else ({}, None)
     changes |= configuration.parse_settings(settings or [])
-    chosen_base = next((one for one in (base, named_base) if one is not None), "starter")
-    resolved = submission.configure(chosen_base, preset, changes)
+    expert = specialists.find(specialist, Workspace.chosen()) if specialist else None
+    fallback = submission.suited_base(expert) if expert else "starter"
+    chosen_base = next((one for one in (base, named_base) if one is not None), fallback)
+    resolved = submission.configure(chosen_base, preset, changes, expert)
     place = open_workspace() if dataset else Workspace.chosen()
-    composed = submission.compose(place, resolved, industry or [], data, _read_mix(mix or []), dataset)
+    if expert:
+        if industry or dataset or mix:
+            raise BadInput("A specialist has data of its own. Leave --industry, --dataset and --mix out.")
+        composed = submission.compose_specialist(place, resolved, _sourcing(expert, source, data, rows), _say_download)
+    else:
+        if source != "generated" or rows is not None:
+            raise BadInput("--source and --rows belong to --specialist.")
+        composed = submission.compose(place, resolved, industry or [], data, _read_mix(mix or []), dataset)
     workspace = open_workspace()
     draft = submission.draft(workspace, chosen_base, resolved, composed)
     if dry_run:
@@ -93,6 +110,20 @@ def train(
         _print_end(workspace, ended)
     if ended.state != "succeeded":
         raise typer.Exit(1)
+
+
+def _sourcing(expert: Specialist, source: str, data: Path | None, rows: int | None) -> Sourcing:
+    if source not in ("generated", "hub"):
+        raise BadInput(f"--source is {source!r}. Choose generated or hub, or give --data.")
+    if data is not None:
+        if source == "hub":
+            raise BadInput("Give --data or --source hub, not both.")
+        return Sourcing(expert.id, data, rows)
+    return Sourcing(expert.id, "hub" if source == "hub" else "generated", rows)
+
+
+def _say_download(here: float, total: float, rate: float) -> None:
+    say(f"{show_bytes(here)} of {show_bytes(total)} are here, {show_bytes(rate)}/s")
 
 
 def _read_mix(pairs: list[str]) -> dict[str, float]:
@@ -206,6 +237,10 @@ def _print_end(workspace: Workspace, job: Job) -> None:
     result = describe_result(workspace, job)
     if result["verdict"]:
         print_text(result["verdict"]["sentence"])
+    for one in (result["verdict"] or {}).get("metrics", []):
+        aim = result["verdict"].get("aims", {}).get(one["metric"])
+        reached = f", aim {_metric(one, aim['tuned'])}" if aim else ""
+        print_text(f"{one['title']}: {_metric(one, one['base'])} to {_metric(one, one['tuned'])}{reached}.")
     if "adapter" in result:
         print_text(
             f"{result['steps']} steps in {show_duration(result['seconds'])}, "
@@ -214,6 +249,10 @@ def _print_end(workspace: Workspace, job: Job) -> None:
         print_text(f"The adapter is in {workspace.adapters / result['adapter']}.")
     elif "score" in result:
         print_text(f"The base scores {result['score']:.0%}.")
+
+
+def _metric(one: dict[str, Any], value: float) -> str:
+    return f"{value:.1%}" if one["is_share"] else f"{value:.2f}"
 
 
 def _describe_losses(result: dict[str, Any]) -> str:

@@ -18,6 +18,8 @@ from core.datasets.leakage import LeakGuard
 from core.datasets.mapping import describe
 from core.datasets.preview import name_of, read_strictly
 from core.datasets.reading import read_examples
+from core.datasets.specialist.items import benchmark_of
+from core.datasets.specialist.pipeline import Prepared, held_out
 from core.errors import DataError
 from core.evaluation import benchmarks
 from core.evaluation.benchmarks import Benchmark, Item
@@ -27,6 +29,7 @@ from core.wording import show_name
 LEAST_HELD_OUT, MOST_HELD_OUT = 20, 200
 LEAST_ROWS = 3
 MOST_LABELS = 500
+MOST_TEST = 300
 MOST_ROWS = 200_000
 MOST_RATIO = 1_000
 LABEL_LENGTH = 80
@@ -44,6 +47,7 @@ class Composition:
     benchmark: Benchmark
     source: dict[str, Any]
     removed: dict[str, int]
+    specialist: str = ""
 
     @property
     def by_origin(self) -> dict[str, int]:
@@ -114,6 +118,15 @@ def _generated_counts(packs: list[Industry], each: int, mix: Mapping[str, float]
     ratios = {pack.id: float(mix.get(pack.id, 1.0)) for pack in packs}
     mean = sum(ratios.values()) / len(ratios)
     return {name: round(each * ratio / mean) for name, ratio in ratios.items()}
+
+
+def of_specialist(prepared: Prepared) -> Composition:
+    """Return a specialist's training and validation rows, with its test rows as the benchmark."""
+    one = prepared.specialist
+    held = held_out(prepared, MOST_TEST)
+    removed: dict[str, int] = dict(prepared.manifest["counts"]["dropped"])
+    source = prepared.manifest | {"held_out": len(held)}
+    return Composition(one.title, prepared.training, benchmark_of(one, held), source, removed, one.id)
 
 
 def of_file(path: Path) -> Composition:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.environment import TemplateExpression
 from jinja2.sandbox import SandboxedEnvironment
 
-from core.catalog.industries import Draw, Generator, Industry, Task
+from core.catalog.industries import Draw, Generator, Task
 from core.datasets.examples import Example, join_instruction
 from core.errors import CatalogError
 
@@ -61,6 +61,15 @@ def _environment() -> SandboxedEnvironment:
     return environment
 
 
+class Grammar(Protocol):
+    """What can make examples: an industry pack, or a specialist's own grammar."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def generator(self) -> Generator | None: ...
+
+
 @dataclass(frozen=True)
 class Made:
     """One drawn example with what it was made of."""
@@ -85,6 +94,7 @@ class _CompiledTask:
             self.ask, self.input, self.answer = (
                 [environment.from_string(text) for text in texts] for texts in (task.ask, task.input, task.answer)
             )
+            self.tests = environment.from_string(task.tests) if task.tests else None
         except TemplateError as error:
             raise CatalogError(f"Task {task.id!r} has a text that can't be read: {error}.") from error
 
@@ -100,9 +110,10 @@ class _CompiledTask:
             given = _render(random.choice(self.input), values) if self.input else ""
             value = float(self.value(**values) or 0.0) if self.value is not None else None
             answer = _render(random.choice(self.answer), values)
-            example = Example(
-                join_instruction(asked, given), answer, origin, {"task": self.task.id, "component": self.task.component}
-            )
+            extra = {"task": self.task.id} | ({"component": self.task.component} if self.task.component else {})
+            if self.tests is not None:
+                extra["tests"] = _render(self.tests, values)
+            example = Example(join_instruction(asked, given), answer, origin, extra)
         except (TemplateError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise CatalogError(f"Task {self.task.id!r} failed for {values}: {error}.") from error
         return Made(example, self.task, value)
@@ -131,12 +142,12 @@ def _compiled(pack_id: str, grammar: str) -> list[_CompiledTask]:
     return [_CompiledTask(environment, generator, task) for task in generator.tasks]
 
 
-def compile_pack(pack: Industry) -> list[_CompiledTask]:
+def compile_pack(pack: Grammar) -> list[_CompiledTask]:
     assert pack.generator is not None
     return _compiled(pack.id, pack.generator.model_dump_json(by_alias=True))
 
 
-def draw_endlessly(pack: Industry, seed: int) -> Iterator[Made]:
+def draw_endlessly(pack: Grammar, seed: int) -> Iterator[Made]:
     """Yield examples for ever, the tasks in shuffled rounds so that none is over-represented.
 
     Raises:
@@ -160,7 +171,7 @@ def draw_endlessly(pack: Industry, seed: int) -> Iterator[Made]:
 
 
 def make_examples(
-    pack: Industry, count: int, seed: int, refused: "set[str] | None" = None, is_too_near: Any = None
+    pack: Grammar, count: int, seed: int, refused: "set[str] | None" = None, is_too_near: Any = None
 ) -> list[Example]:
     """Return `count` different examples; the same seed gives the same ones.
 
@@ -196,6 +207,6 @@ def normalise(text: str) -> str:
     return _NO_LETTERS.sub(" ", text.lower()).strip()
 
 
-def sample_tasks(pack: Industry, seed: int = 0, each: int = 1) -> list[Made]:
+def sample_tasks(pack: Grammar, seed: int = 0, each: int = 1) -> list[Made]:
     """Return `each` examples of every task, for checks and previews."""
     return list(itertools.islice(draw_endlessly(pack, seed), each * len(compile_pack(pack))))

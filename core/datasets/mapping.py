@@ -56,10 +56,12 @@ class ColumnMapping(BaseModel):
     marker: Annotated[str, Field(description="What stands between question and answer of a marked text.")] = ""
     labels: Annotated[dict[str, str], Field(description="Answers as they are written in the file, and in words.")] = {}
     group: Annotated[str, Field(description="Column whose rows belong together and must not be split apart.")] = ""
+    tests: Annotated[str, Field(description="Column of tests, in Python, that the answer's code must pass.")] = ""
 
     def needed(self) -> list[str]:
         """Return the columns that a file must have."""
-        named = [self.prompt, self.input, self.response, self.group, *re.findall(r"{(\w[^{}]*)}", self.template)]
+        named = [self.prompt, self.input, self.response, self.group, self.tests]
+        named += re.findall(r"{(\w[^{}]*)}", self.template)
         return list(dict.fromkeys(name for name in named if name))
 
 
@@ -165,6 +167,8 @@ def to_examples(row: Mapping[str, Any], mapping: ColumnMapping, origin: str) -> 
         BadRow: The row lacks what the mapping needs.
     """
     extra = {"group": group} if mapping.group and (group := text_of(row.get(mapping.group))) else {}
+    if mapping.tests:
+        extra["tests"] = _text(row, mapping.tests)
     if mapping.layout == "chat":
         yield from _chat_examples(row, mapping, origin, extra)
         return

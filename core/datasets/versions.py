@@ -108,10 +108,17 @@ def folder_of(workspace: Workspace, sha: str) -> Path:
 
 
 def split(examples: list[Example], validation_share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Return (training, validation) examples, each origin split in the same proportion, in a seeded order."""
+    """Return (training, validation) examples, each origin split in the same proportion, in a seeded order.
+
+    Examples that were split before say so themselves (`part`), and stay where they are.
+    """
     training: list[Example] = []
     validation: list[Example] = []
     random = np.random.default_rng([seed, 4099])
+    if validation_share > 0 and any("part" in example.extra for example in examples):
+        for example in (examples[index] for index in random.permutation(len(examples))):
+            (validation if example.extra.get("part") == "validation" else training).append(example)
+        return training, validation
     for origin in sorted({example.origin for example in examples}):
         group = [example for example in examples if example.origin == origin]
         held = round(validation_share * len(group))

@@ -14,7 +14,10 @@ from core.datasets.reading import read_rows
 from core.durable import hash_text
 from core.errors import DataError
 
-ItemType = Literal["numeric", "choice", "facts", "label", "text"]
+ItemType = Literal[
+    "numeric", "choice", "facts", "label", "text", "exact", "fields", "entities", "tags", "sql", "rouge", "bleu",
+    "chrf", "code",
+]  # fmt: skip
 
 
 class Item(BaseModel):
@@ -24,7 +27,8 @@ class Item(BaseModel):
     choice: of `choices`, the one with index `answer` is the likeliest.
     facts: each entry of `facts` lists phrasings of one key fact; the score is the share of facts that occur.
     label: the answer names `answer` and no other of `choices`.
-    text: word overlap with `answer`, 0 to 1.
+    text: word overlap with `answer`, 0 to 1; exact: the same words; rouge, bleu, chrf: likeness as these count it.
+    fields, entities, tags: F1 of what `answer` names; sql: the same query; code: passes `tests`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +43,7 @@ class Item(BaseModel):
     tolerance: Annotated[float | None, Field(ge=0, lt=1)] = None
     reference: Annotated[str, Field(description="A good answer in words, shown beside the model's.")] = ""
     turns: Annotated[tuple[Turn, ...], Field(description="What was said before the prompt.")] = ()
+    tests: Annotated[str, Field(description="Python statements that fail where the code of an answer is wrong.")] = ""
 
     @model_validator(mode="after")
     def _answer_fits(self) -> "Item":
@@ -53,12 +58,16 @@ class Item(BaseModel):
             raise ValueError("a facts item needs `facts`, each a list of phrasings")
         if not all(phrase.strip() for variants in self.facts for phrase in variants):
             raise ValueError("a phrasing in `facts` is empty, so every answer would have it")
-        if self.type in ("label", "text") and not (isinstance(self.answer, str) and self.answer.strip()):
+        if self.type not in ("numeric", "choice", "facts") and not (
+            isinstance(self.answer, str) and self.answer.strip()
+        ):
             raise ValueError(f"a {self.type} item needs text as `answer`")
+        if self.type == "code" and not self.tests.strip():
+            raise ValueError("a code item needs `tests`")
         return self
 
     def to_row(self) -> dict[str, Any]:
-        return self.model_dump(exclude=None if self.turns else {"turns"})
+        return self.model_dump(exclude={name for name in ("turns", "tests") if not getattr(self, name)})
 
     @property
     def expected(self) -> str:
@@ -72,13 +81,14 @@ class Item(BaseModel):
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Items with the weight of each component in the score."""
+    """Items with the weight of each component in the score, and by which metrics they are measured besides."""
 
     name: str
     items: tuple[Item, ...]
     weights: Mapping[str, float]
     titles: Mapping[str, str]
     sha: str
+    metrics: tuple[str, ...] = ()
 
 
 def read_items(path: Path) -> list[Item]:
@@ -101,7 +111,13 @@ def read_items(path: Path) -> list[Item]:
     return items
 
 
-def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], titles: Mapping[str, str]) -> Benchmark:
+def make_benchmark(
+    name: str,
+    items: list[Item],
+    weights: Mapping[str, float],
+    titles: Mapping[str, str],
+    metrics: tuple[str, ...] = (),
+) -> Benchmark:
     """Return a benchmark named by its content: the same items and weights give the same hash.
 
     Raises:
@@ -115,7 +131,10 @@ def make_benchmark(name: str, items: list[Item], weights: Mapping[str, float], t
     if strangers:
         raise DataError(f"The benchmark {name!r} has items of {', '.join(strangers)}, for which there is no weight.")
     content: dict[str, Any] = {"items": [item.to_row() for item in items], "weights": dict(weights)}
-    return Benchmark(name, tuple(items), dict(weights), dict(titles), hash_text(json.dumps(content, sort_keys=True)))
+    if metrics:
+        content["metrics"] = list(metrics)
+    sha = hash_text(json.dumps(content, sort_keys=True))
+    return Benchmark(name, tuple(items), dict(weights), dict(titles), sha, metrics)
 
 
 def pack_item(pack: Industry, item: Item) -> Item:

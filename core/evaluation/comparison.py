@@ -43,6 +43,18 @@ class ComponentResult:
 
 
 @dataclass(frozen=True)
+class MetricResult:
+    """One metric of both models over the same items; see core.evaluation.measures for what it means."""
+
+    metric: str
+    title: str
+    base: float
+    tuned: float
+    is_share: bool
+    less_is_better: bool
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a comparison proves. Scores are 0 to 1; `difference` is tuned minus base."""
 
@@ -58,6 +70,7 @@ class Verdict:
     items_needed: int | None
     test: str
     components: tuple[ComponentResult, ...]
+    metrics: tuple[MetricResult, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

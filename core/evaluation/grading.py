@@ -6,6 +6,7 @@ Choice items are graded by likelihood where the model is at hand; here their ans
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Set
 
 from core.datasets.arithmetic import numbers_in
 from core.evaluation.benchmarks import Item
@@ -24,7 +25,35 @@ def grade(item: Item, answer: str) -> float:
         return share_of_facts(answer, item.facts)
     if item.type == "label":
         return float(is_label_right(answer, str(item.answer), item.choices))
-    return word_overlap(answer, str(item.answer))
+    if item.type == "text":
+        return word_overlap(answer, str(item.answer))
+    return _grade_by_metric(item, answer)
+
+
+def _grade_by_metric(item: Item, answer: str) -> float:
+    """Grade what libraries measure; they are loaded only where something is graded by them."""
+    expected = str(item.answer)
+    if item.type in ("fields", "entities", "tags"):
+        from core.evaluation.metrics import structures
+
+        read: dict[str, Callable[[str], Set[object]]] = {
+            "fields": structures.field_pairs,
+            "entities": structures.entity_pairs,
+            "tags": structures.tags,
+        }
+        return structures.set_f1(read[item.type](answer), read[item.type](expected))
+    if item.type == "sql":
+        from core.evaluation.metrics import sql
+
+        return float(sql.is_same(answer, expected))
+    if item.type == "code":
+        from core.evaluation import sandbox
+
+        return float(sandbox.run_tests(answer, item.tests).passed)
+    from core.evaluation.metrics import texts
+
+    metrics = {"rouge": texts.rouge_l, "bleu": texts.bleu_of_one, "chrf": texts.chrf_of_one}
+    return metrics.get(item.type, texts.exact_match)(answer, expected)
 
 
 def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
@@ -67,21 +96,33 @@ def _signed(text: str) -> str:
 
 
 def is_label_right(answer: str, expected: str, labels: tuple[str, ...]) -> bool:
-    """Return whether an answer names the expected label: it is the label, or contains it and no other one.
+    """Return whether an answer names the expected label: it is the label, or contains it and no other one."""
+    read, named = _find_labels(answer, (*labels, expected))
+    return named == {read(expected)}
+
+
+def find_label(answer: str, labels: tuple[str, ...]) -> str | None:
+    """Return the one label that an answer names, or None where it names none or several."""
+    read, named = _find_labels(answer, labels)
+    return next((label for label in labels if {read(label)} == named), None)
+
+
+def _find_labels(answer: str, labels: tuple[str, ...]) -> tuple[Callable[[str], str], set[str]]:
+    """Return how labels are read, and which ones, so read, an answer names.
 
     Case, punctuation and underscores do not count, unless labels such as C and C++ differ by nothing else. A longer
     label that contains a shorter one is one mention.
     """
-    known = {*labels, expected}
+    known = set(labels)
     plain = {_plain(label) for label in known}
     read = _plain if "" not in plain and len(plain) == len({_signed(label) for label in known}) else _signed
-    rest, wanted = read(answer), read(expected)
+    rest = read(answer)
     named = set()
     for label in sorted({read(label) for label in known} - {""}, key=len, reverse=True):
         if label in rest:
             rest, count = re.subn(rf"(?<!\S){re.escape(label)}(?!\S)", "|", rest)
             named |= {label} if count else set()
-    return named == {wanted}
+    return read, named
 
 
 def word_overlap(answer: str, expected: str) -> float:

@@ -19,6 +19,7 @@ def pin_benchmark(workspace: Workspace, benchmark: Benchmark) -> str:
                 "name": benchmark.name,
                 "weights": dict(benchmark.weights),
                 "titles": dict(benchmark.titles),
+                "metrics": list(benchmark.metrics),
                 "items": [item.to_row() for item in benchmark.items],
             },
         )
@@ -39,7 +40,7 @@ def read_pinned(workspace: Workspace, sha: str) -> Benchmark:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         items = [Item.model_validate(item) for item in raw["items"]]
-        benchmark = make_benchmark(raw["name"], items, raw["weights"], raw["titles"])
+        benchmark = make_benchmark(raw["name"], items, raw["weights"], raw["titles"], tuple(raw.get("metrics", ())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         raise DataError(f"The benchmark {path} is missing or damaged: {error}. Start the job anew.") from error
     if benchmark.sha != sha:

@@ -3,8 +3,8 @@
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,16 @@ from ulid import ULID
 
 from core import durable
 from core.errors import BadInput
+from core.evaluation import measures
 from core.evaluation.benchmarks import Benchmark
-from core.evaluation.comparison import Interval, Paired, Verdict, compare, score_interval
+from core.evaluation.comparison import Interval, MetricResult, Paired, Verdict, compare, score_interval
 from core.evaluation.pinned import read_pinned
 from core.paths import Workspace
 from core.store import evaluations
 from core.store.evaluations import EvaluationRow, ItemRow
 
 # Raise it when decoding or grading changes, so that old results are not reused as if nothing had.
-ANSWERING_VERSION = 2
+ANSWERING_VERSION = 3
 
 
 def settings_sha(precision: str, quantization: str) -> str:
@@ -81,8 +82,18 @@ def make_evaluation(
         seconds=seconds,
         tokens=tokens,
         created_at=time.time(),
+        metrics=_measure(benchmark, {answer.item: (answer.text, answer.score) for answer in answers}),
     )
     return Scored(row, tuple(ItemRow(answer.item, answer.component, answer.text, answer.score) for answer in answers))
+
+
+def _measure(benchmark: Benchmark, answers: Mapping[str, tuple[str, float]]) -> dict[str, float]:
+    """Return the benchmark's metrics over the items that were answered."""
+    if not benchmark.metrics:
+        return {}
+    return measures.measure(
+        benchmark.metrics, [(item, *answers[item.id]) for item in benchmark.items if item.id in answers]
+    )
 
 
 def interval_of(row: EvaluationRow) -> Interval:
@@ -121,7 +132,7 @@ def compare_scored(
 ) -> Verdict:
     ours, theirs = {row.item: row for row in first}, {row.item: row for row in second}
     shared = [item for item in benchmark.items if item.id in ours and item.id in theirs]
-    return compare(
+    verdict = compare(
         Paired(
             np.array([ours[item.id].score for item in shared]),
             np.array([theirs[item.id].score for item in shared]),
@@ -130,4 +141,16 @@ def compare_scored(
             benchmark.titles,
         ),
         names,
+    )
+    values = [
+        _measure(benchmark, {item.id: (rows[item.id].answer, rows[item.id].score) for item in shared})
+        for rows in (ours, theirs)
+    ]
+    told = [(name, measures.MEASURES[name]) for name in benchmark.metrics]
+    return replace(
+        verdict,
+        metrics=tuple(
+            MetricResult(name, one.title, values[0][name], values[1][name], one.is_share, one.less_is_better)
+            for name, one in told
+        ),
     )

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ulid import ULID
@@ -14,7 +14,7 @@ from core.errors import NotFound
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """One model on one benchmark; scores are 0 to 1, `adapter` is empty for the base alone."""
+    """One model on one benchmark; scores are 0 to 1, `adapter` is empty for the base alone, `metrics` by name."""
 
     id: str
     job: str
@@ -32,6 +32,7 @@ class EvaluationRow:
     seconds: float
     tokens: int
     created_at: float
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class VerdictRow:
 
 def insert(db: sqlite3.Connection, row: EvaluationRow, items: Sequence[ItemRow]) -> None:
     """Store an evaluation with its items; the caller holds the transaction."""
-    values = asdict(row) | {"components": json.dumps(row.components)}
+    values = asdict(row) | {"components": json.dumps(row.components), "metrics": json.dumps(row.metrics)}
     columns = ", ".join(values)
     db.execute(f"INSERT INTO evaluations ({columns}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
     db.executemany(
@@ -91,7 +92,9 @@ def insert_verdict(
 
 def _row(row: sqlite3.Row) -> EvaluationRow:
     values = dict(row)
-    return EvaluationRow(**values | {"components": json.loads(values["components"])})
+    return EvaluationRow(
+        **values | {"components": json.loads(values["components"]), "metrics": json.loads(values["metrics"])}
+    )
 
 
 def get(db: sqlite3.Connection, text: str) -> EvaluationRow:

@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 2  # raise it with every migration that is added
+VERSION = 3  # raise it with every migration that is added
 
 
 @migrations()
@@ -159,6 +159,11 @@ def dataset_names(db: Database) -> None:
         )""")
     db.execute("CREATE INDEX dataset_names_by_sha ON dataset_names(sha)")
     db.execute("CREATE INDEX jobs_by_dataset ON jobs(dataset)")
+
+
+@migrations()
+def evaluation_metrics(db: Database) -> None:
+    db.execute("ALTER TABLE evaluations ADD COLUMN metrics TEXT NOT NULL DEFAULT '{}'")
 
 
 def prepare(workspace: Workspace) -> None:

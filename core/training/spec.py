@@ -24,3 +24,7 @@ class TrainSpec(BaseModel):
     evaluate: bool = True
     baseline_only: bool = False
     counted: dict[str, float] = {}
+    specialist: str = ""
+    aims: Annotated[
+        dict[str, dict[str, float]], Field(description="What the specialist's metrics should reach: baseline, tuned.")
+    ] = {}

@@ -3,20 +3,23 @@
 Page and command both come through here, so the same choice gets the same job and the same refusal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from core.catalog import bases, industries
+from core.catalog import bases, industries, specialists
+from core.catalog.specialists import Specialist
 from core.datasets import composition, versions
 from core.datasets.chat import Encoded, read_chat_format
 from core.datasets.composition import Composition
 from core.datasets.doctor import consultation
 from core.datasets.doctor.finding import KINDS
+from core.datasets.specialist import loading, pipeline
 from core.errors import AppError, BadInput, DataError
+from core.evaluation import sandbox
 from core.evaluation.pinned import pin_benchmark
 from core.hardware.readings import read_host, read_machine
 from core.paths import Workspace
@@ -32,6 +35,7 @@ from core.training.spec import TrainSpec
 from core.wording import clip, show_bytes, show_name
 
 MOST_NAME_LETTERS = 120
+LEAST_GENERATED = 400
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,18 @@ class Draft:
         return self.workload.tokens
 
 
-def configure(base: str, preset: str, changes: Mapping[str, Any] | None = None) -> TrainingConfig:
-    """Return a preset's configuration for a base, with a person's own changes on top."""
+def configure(
+    base: str, preset: str, changes: Mapping[str, Any] | None = None, specialist: Specialist | None = None
+) -> TrainingConfig:
+    """Return a preset's configuration for a base, with a specialist's rank, and a person's own changes on top."""
     entry = bases.known_bases().get(base)
-    return configuration.resolve_preset(preset, entry.advice if entry else None, **dict(changes or {}))
+    suited = {"rank": specialist.rank, "alpha": 2 * specialist.rank} if specialist else {}
+    return configuration.resolve_preset(preset, entry.advice if entry else None, **suited | dict(changes or {}))
+
+
+def suited_base(specialist: Specialist) -> str:
+    """Return the base that suits a specialist where it is on this machine, else the starter."""
+    return specialist.base if bases.find_cached(specialist.base) is not None else "starter"
 
 
 @lru_cache(maxsize=8)
@@ -68,6 +80,48 @@ def _compose_industries(
     stamp: tuple[int, ...],
 ) -> Composition:
     return composition.of_industries(list(ids), generated, seed, workspace, dict(mix))
+
+
+@dataclass(frozen=True)
+class Sourcing:
+    """Where a specialist's rows come from: its grammar, the hub, or a file or folder; and how many at most."""
+
+    specialist: str
+    source: Literal["generated", "hub"] | Path = "generated"
+    rows: int | None = None
+
+
+def compose_specialist(
+    workspace: Workspace,
+    config: TrainingConfig,
+    wanted: Sourcing,
+    told: Callable[[float, float, float], None] = lambda *_: None,
+) -> Composition:
+    """Return a specialist's data: loaded, cleaned, in its prompt, split, with its held-out rows as benchmark.
+
+    Args:
+        told: Called while a dataset of the hub comes, with (bytes here, bytes in all, bytes a second).
+
+    Raises:
+        NotFound: There is no such specialist.
+        DataError: The rows can't be had, or too few of them can be used.
+        SandboxError: Its answers are code, which this machine can't contain.
+    """
+    one = specialists.find(wanted.specialist, workspace)
+    if one.grading == "code":
+        sandbox.check()
+    if isinstance(wanted.source, Path):
+        loaded = loading.read_local(one, wanted.source)
+    elif wanted.source == "hub":
+        loaded = loading.read_hub(one, told, lambda: False)
+    else:
+        loaded = loading.generate(one, wanted.rows or count_generated(config), config.seed, workspace)
+    return composition.of_specialist(pipeline.prepare(one, loaded, config.seed, wanted.rows))
+
+
+def count_generated(config: TrainingConfig) -> int:
+    """Return how many rows to generate, so that after the split as many are left to train on as the preset says."""
+    return round((config.generated_examples or LEAST_GENERATED) / pipeline.SHARES[0])
 
 
 def compose(
@@ -209,6 +263,12 @@ def _read_name(name: str) -> str:
     return label
 
 
+def _aims(workspace: Workspace, specialist: str) -> dict[str, dict[str, float]]:
+    if not specialist:
+        return {}
+    return {name: aim.model_dump() for name, aim in specialists.find(specialist, workspace).thresholds.items()}
+
+
 def submit(
     workspace: Workspace,
     *,
@@ -256,6 +316,8 @@ def submit(
         evaluate=evaluate,
         baseline_only=baseline_only,
         counted=planned.counted,
+        specialist=chosen.specialist,
+        aims=_aims(workspace, chosen.specialist),
     )
     return queue.submit(
         workspace,

@@ -305,7 +305,7 @@ def _finish(
             base_row, base_items = reused, evaluations.items(work.db, reused.id)
             scored = [tuned]
         verdict = compare_scored(prepared.benchmark, base_items, tuned.items).to_dict()
-        verdict |= {"base_evaluation": base_row.id, "tuned_evaluation": tuned.row.id}
+        verdict |= {"base_evaluation": base_row.id, "tuned_evaluation": tuned.row.id, "aims": spec.aims}
         log.info("%s", verdict["sentence"])
     card = _card(work, spec, prepared, outcome, before, after, verdict)
     result = {
@@ -404,6 +404,7 @@ def _card(
         "benchmark_name": spec.benchmark_name,
         "config": spec.config.model_dump(mode="json"),
         "industries": list(spec.industries),
+        "specialist": spec.specialist,
         "steps": outcome.state.step,
         "tokens": outcome.state.tokens,
         "seconds": outcome.state.seconds,

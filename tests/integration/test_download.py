@@ -151,8 +151,9 @@ OBTAIN = """
 import json, sys
 from huggingface_hub import constants
 from core.errors import AppError
+from core import hub
 from core.model import download
-download.REPORT_EVERY_S = 0.02
+hub.REPORT_EVERY_S = 0.02
 constants.DOWNLOAD_CHUNK_SIZE = 1000  # of megabytes, so little comes at once as the tiny base needs
 told = []
 try:

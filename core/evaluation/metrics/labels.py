@@ -1,0 +1,42 @@
+"""Answers that are labels: F1 over labels, and which label was taken for which."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score
+
+from core.evaluation.grading import find_label
+
+NO_LABEL = "(no label)"
+
+
+def named_labels(answers: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Return the label that each answer names, or NO_LABEL where it names none or several."""
+    return [find_label(answer, tuple(labels)) or NO_LABEL for answer in answers]
+
+
+def macro_f1(named: Sequence[str], expected: Sequence[str]) -> float:
+    """Return the mean of the F1 of the labels that are expected somewhere, 0 to 1: each label counts the same."""
+    return float(f1_score(expected, named, labels=sorted(set(expected)), average="macro", zero_division=0))
+
+
+def micro_f1(named: Sequence[str], expected: Sequence[str]) -> float:
+    """Return the F1 over all answers, 0 to 1; an answer without a label costs recall, not precision."""
+    return float(f1_score(expected, named, labels=sorted(set(expected)), average="micro", zero_division=0))
+
+
+def confusion(named: Sequence[str], expected: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the labels, and how often the row's label was answered by the column's, (labels, labels)."""
+    labels = [*sorted({*named, *expected} - {NO_LABEL}), NO_LABEL]
+    return labels, confusion_matrix(expected, named, labels=labels)
+
+
+def quadratic_kappa(scores: Sequence[float], expected: Sequence[float]) -> float:
+    """Return the quadratic-weighted kappa of whole scores, -1 to 1; 1 where both never vary and agree.
+
+    Source: Cohen 1968, doi:10.1037/h0026256.
+    """
+    ours, theirs = np.rint(scores).astype(int), np.rint(expected).astype(int)
+    if set(ours) == set(theirs) and len(set(ours)) == 1:
+        return 1.0
+    return float(cohen_kappa_score(ours, theirs, weights="quadratic"))
