@@ -10,6 +10,7 @@ page = st.navigation(
     {
         "": [st.Page("pages/start/home.py", title="Home", icon=":material/home:", default=True)],
         "Prepare": [
+            st.Page("pages/prepare/industries.py", title="Industries", icon=":material/domain:", url_path="industries"),
             st.Page("pages/prepare/datasets.py", title="Datasets", icon=":material/table_rows:", url_path="datasets"),
         ],
         "Train": [

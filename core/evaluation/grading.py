@@ -53,7 +53,7 @@ def _grade_by_metric(item: Item, answer: str) -> float:
     from core.evaluation.metrics import texts
 
     metrics = {"rouge": texts.rouge_l, "bleu": texts.bleu_of_one, "chrf": texts.chrf_of_one}
-    return metrics.get(item.type, texts.exact_match)(answer, expected)
+    return metrics.get(item.type, texts.same_text)(answer, expected)
 
 
 def is_number_right(answer: str, expected: float, tolerance: float) -> bool:

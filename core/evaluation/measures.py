@@ -8,6 +8,7 @@ from core.errors import MetricError
 from core.evaluation.benchmarks import Item
 
 Answered = Sequence[tuple[Item, str, float]]
+WHOLE = 0.999
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,14 @@ def _each(kind: str) -> Callable[[Answered], float]:
 
 
 def _exact_match(answered: Answered) -> float:
-    if all(item.type == "sql" for item, _, _ in answered):
-        return _mean_score(answered)
-    return _each("exact_match")(answered)
+    """What counts as the same follows from the items: questions as in SQuAD, structures as sets, all else by the letter."""
+    from core.evaluation.metrics import texts
+
+    kinds = {item.type for item, _, _ in answered}
+    if kinds <= {"sql", "fields", "entities", "tags"}:
+        return sum(score > WHOLE for _, _, score in answered) / len(answered)
+    same = texts.exact_match if kinds == {"text"} else texts.same_text
+    return sum(same(answer, item.expected) for item, answer, _ in answered) / len(answered)
 
 
 def _valid_sql(answered: Answered) -> float:

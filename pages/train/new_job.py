@@ -7,14 +7,15 @@ from pathlib import Path
 import streamlit as st
 
 from core.catalog import bases, industries
+from core.catalog.specialists import Specialist
 from core.hardware.readings import read_machine
 from core.paths import Workspace
 from core.store import datasets, jobs
 from core.store.datasets import NamedDataset
 from core.store.states import ENDED, PRIORITIES
 from core.training import configuration, submission
-from core.training.submission import Draft
-from pages.widgets import doctor_card, draft_card, errors, session, training_form, uploads
+from core.training.submission import Draft, Sourcing
+from pages.widgets import doctor_card, draft_card, errors, session, specialist_form, training_form, uploads
 from pages.widgets.text import plain
 
 PRESET_HELP = {
@@ -22,7 +23,7 @@ PRESET_HELP = {
     "standard": "What suits most jobs.",
     "thorough": "A larger adapter, more data, stops when it no longer gets better.",
 }
-INDUSTRIES, DATASET, OWN_FILE = "Industries", "A dataset", "My own file"
+INDUSTRIES, SPECIALIST, DATASET, OWN_FILE = "Industries", "A specialist", "A dataset", "My own file"
 OWN_FOLDER = "A folder or hub id"
 
 workspace = session.workspace()
@@ -44,7 +45,12 @@ def take_over() -> None:
     wanted = job.spec["dataset_name"]
     with session.store() as db:
         known_dataset = wanted in {one.name for one in datasets.named(db)}
-    st.session_state["source"] = INDUSTRIES if chosen else DATASET if known_dataset else OWN_FILE
+    expert = job.spec.get("specialist", "")
+    st.session_state["source"] = (
+        INDUSTRIES if chosen else SPECIALIST if expert else DATASET if known_dataset else OWN_FILE
+    )
+    if expert:
+        st.session_state["specialist"] = expert
     if known_dataset:
         st.session_state["dataset"] = wanted
     st.session_state["preset"] = job.spec["preset"] or "standard"
@@ -53,11 +59,12 @@ def take_over() -> None:
         st.session_state["industries"] = chosen
 
 
-def take_dataset() -> None:
-    """Choose the dataset that the Datasets page asked for."""
-    wanted = st.session_state.pop("dataset_wanted", None)
-    if wanted is not None:
-        st.session_state["source"], st.session_state["dataset"] = DATASET, wanted
+def take_wanted() -> None:
+    """Choose what another page asked to train on."""
+    for source, key in ((DATASET, "dataset"), (SPECIALIST, "specialist"), (INDUSTRIES, "industries")):
+        wanted = st.session_state.pop(f"{key}_wanted", None)
+        if wanted is not None:
+            st.session_state["source"], st.session_state[key] = source, wanted
 
 
 def show_taken_over() -> None:
@@ -73,7 +80,7 @@ def show_taken_over() -> None:
 def pick_source() -> str:
     st.session_state.setdefault("source", INDUSTRIES)
     picked = st.segmented_control(
-        "Data", [INDUSTRIES, DATASET, OWN_FILE], required=True, label_visibility="collapsed", key="source"
+        "Data", [INDUSTRIES, SPECIALIST, DATASET, OWN_FILE], required=True, label_visibility="collapsed", key="source"
     )
     return picked or INDUSTRIES
 
@@ -176,7 +183,7 @@ def fit_of(entry: bases.Entry) -> tuple[bool, str]:
     return False, f"needs a GPU with {entry.gpu_memory_gb:g} GB, here are {memory:.0f} GB"
 
 
-def pick_config(base: str) -> configuration.TrainingConfig:
+def pick_config(base: str, expert: Specialist | None) -> configuration.TrainingConfig:
     """Draw presets, the file, and every knob; the knobs start from the preset and win over it."""
     st.session_state.setdefault("preset", "standard")
     preset = (
@@ -194,10 +201,10 @@ def pick_config(base: str) -> configuration.TrainingConfig:
     with st.expander("Every setting"):
         dropped = st.file_uploader("Load settings from a YAML file", type=["yaml", "yml"], key="config_file")
         loaded = st.session_state.get("taken_settings", {}) | (uploads.read_settings(dropped) if dropped else {})
-        start = submission.configure(base, preset, loaded)
+        start = submission.configure(base, preset, loaded, expert)
         mark = hashlib.sha256(json.dumps(loaded, sort_keys=True, default=str).encode()).hexdigest()[:8]
-        changes = training_form.show(start, f"field-{base}-{preset}-{mark}")
-        config = submission.configure(base, preset, loaded | changes)
+        changes = training_form.show(start, f"field-{base}-{preset}-{mark}-{expert.id if expert else ''}")
+        config = submission.configure(base, preset, loaded | changes, expert)
         st.download_button(
             "Save these settings", configuration.write_yaml(config, base), "training.yaml", icon=":material/download:"
         )
@@ -214,12 +221,16 @@ def drafted(
     mix: tuple[tuple[str, float], ...],
     stamp: tuple[object, ...],
     dataset: str,
+    sourcing: Sourcing | None,
 ) -> Draft:
     """Return what the job would be; computed anew only when the choice, a file behind it, or the past has changed."""
     place = Workspace(Path(root))
     made = configuration.TrainingConfig.model_validate_json(config)
     file = Path(data) if data else None
-    composed = submission.compose(place, made, list(industry_ids), file, dict(mix), dataset)
+    if sourcing is not None:
+        composed = submission.compose_specialist(place, made, sourcing)
+    else:
+        composed = submission.compose(place, made, list(industry_ids), file, dict(mix), dataset)
     return submission.draft(place, base, made, composed)
 
 
@@ -251,7 +262,7 @@ def form_token(draft: Draft, *wishes: object) -> str:
 
 
 take_over()
-take_dataset()
+take_wanted()
 st.title("New job", anchor=False)
 show_taken_over()
 left, right = st.columns([3, 2], gap="medium")
@@ -261,12 +272,16 @@ dataset: NamedDataset | None = None
 config: configuration.TrainingConfig | None = None
 mix: dict[str, float] = {}
 base, sound = "", False
+expert: Specialist | None = None
+sourcing: Sourcing | None = None
 with left:
     st.subheader("What to train on", anchor=False)
     source = pick_source()
     with errors.shown():
         if source == DATASET:
             dataset = pick_dataset()
+        elif source == SPECIALIST:
+            expert, sourcing = specialist_form.pick(workspace)
         else:
             industry_ids, data = pick_data(source)
         sound = True
@@ -275,7 +290,7 @@ with left:
     base = pick_base()
     st.subheader("How thoroughly", anchor=False)
     with errors.shown():
-        config = pick_config(base)
+        config = pick_config(base, expert)
     if config is not None:
         with shares:
             mix = pick_mix(industry_ids, config.generated_examples)
@@ -294,8 +309,12 @@ with right, st.container(border=True):
             st.info("Mend what is marked beside this first.")
         elif not base:
             st.info("Give the folder or hub id of the base model.")
-        elif data is None and not industry_ids and dataset is None:
-            missing = {INDUSTRIES: "Pick at least one industry.", DATASET: "Import a dataset first."}
+        elif data is None and not industry_ids and dataset is None and sourcing is None:
+            missing = {
+                INDUSTRIES: "Pick at least one industry.",
+                DATASET: "Import a dataset first.",
+                SPECIALIST: "Choose where the specialist's rows come from.",
+            }
             st.info(missing.get(source, "Drop a data file."))
         else:
             draft = drafted(
@@ -307,6 +326,7 @@ with right, st.container(border=True):
                 tuple(sorted(mix.items())),
                 (*stamp_of(base, industry_ids), dataset.sha if dataset else ""),
                 dataset.name if dataset else "",
+                sourcing,
             )
             draft_card.show(draft, evaluate, baseline)
             if dataset is not None:

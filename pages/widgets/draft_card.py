@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.datasets import versions
 from core.training.estimate import Estimate
 from core.training.submission import Draft
 from core.wording import show_bytes, show_duration, show_energy
@@ -21,7 +22,7 @@ def show(draft: Draft, evaluate: bool, baseline: bool) -> None:
         st.caption(plain(draft.composition.source["columns"]))
     for reason, count in draft.composition.removed.items():
         st.caption(f"{count:,} {'row is' if count == 1 else 'rows are'} left out: {plain(reason)}.")
-    held = round(len(draft.composition.examples) * draft.config.validation_share)
+    held = len(versions.split(draft.composition.examples, draft.config.validation_share, draft.config.seed)[1])
     st.caption(
         f"{draft.workload.examples:,} are trained on, {held:,} kept back to watch the eval loss; {draft.tokens:,} "
         f"tokens an epoch, {draft.workload.steps:,} steps."
@@ -47,7 +48,8 @@ def _origins(draft: Draft) -> list[str]:
     for origin, count in draft.composition.by_origin.items():
         kind, _, name = origin.partition(":")
         words = {"corpus": f"from the corpus of {name}", "generated": f"generated for {name}"}
-        lines.append(f"**{count:,}** {plain(words.get(kind, f'rows of {file}'))}")
+        rows = f"rows of {origin if draft.composition.specialist else file}"
+        lines.append(f"**{count:,}** {plain(words.get(kind, rows))}")
     return lines
 
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.evaluation.benchmarks import Item
+from core.evaluation.measures import MEASURES
 from core.evaluation.pinned import read_pinned
 from core.paths import Workspace
 from core.store import evaluations
@@ -50,6 +52,8 @@ def show(row: VerdictRow) -> None:
                 width="content",
                 help="The difference lies in this range, unless chance played a trick that it plays once in 20 times.",
             )
+        if content.get("metrics"):
+            _show_metrics(content)
         if len(content["components"]) > 1:
             st.plotly_chart(
                 component_figure(content["components"]),
@@ -62,6 +66,46 @@ def show(row: VerdictRow) -> None:
                 + plain(", ".join(f"{part['title']} counts {part['weight']:.0%}" for part in content["components"][:8]))
                 + (", and so on." if len(content["components"]) > 8 else ".")
             )
+
+
+def _show_metrics(content: dict[str, Any]) -> None:
+    """Draw the specialist's own metrics of both models, with what they should reach."""
+    aims = content.get("aims", {})
+    rows = [
+        {
+            "Metric": one["title"],
+            "Base": _metric(one, one["base"]),
+            "Tuned": _metric(one, one["tuned"]),
+            "Aim": _aim(one, aims.get(one["metric"])),
+            "What it says": MEASURES[one["metric"]].meaning,
+        }
+        for one in content["metrics"]
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=38 + 35 * len(rows),
+        column_config={
+            "Metric": st.column_config.TextColumn(width=130),
+            "Base": st.column_config.TextColumn(width=70),
+            "Tuned": st.column_config.TextColumn(width=70),
+            "Aim": st.column_config.TextColumn(width=140),
+            "What it says": st.column_config.TextColumn(width="large"),
+        },
+        alt="The specialist's metrics",
+    )
+
+
+def _metric(one: dict[str, Any], value: float) -> str:
+    return f"{value:.0%}" if one["is_share"] else f"{value:.2f}"
+
+
+def _aim(one: dict[str, Any], aim: dict[str, float] | None) -> str:
+    if aim is None:
+        return ""
+    wanted = aim["tuned"]
+    is_reached = one["tuned"] <= wanted if one["less_is_better"] else one["tuned"] >= wanted
+    return f"{_metric(one, wanted)}, {'reached' if is_reached else 'not reached'}"
 
 
 def _headline(content: dict[str, Any]) -> str:

@@ -23,8 +23,13 @@ def squad_words(text: str) -> list[str]:
     return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
 
 
+def same_text(answer: str, expected: str) -> float:
+    """Return 1.0 if two answers are the same but for blanks, else 0.0: case and every sign count."""
+    return float(answer.split() == expected.split())
+
+
 def exact_match(answer: str, expected: str) -> float:
-    """Return 1.0 if two answers are the same to SQuAD, else 0.0."""
+    """Return 1.0 if two answers are the same to SQuAD, else 0.0: case, punctuation and articles do not count."""
     return float(squad_words(answer) == squad_words(expected))
 
 
