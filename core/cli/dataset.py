@@ -12,7 +12,7 @@ import typer
 
 from core.cli.output import print_json, print_table, print_text, say
 from core.cli.workplace import open_workspace
-from core.datasets import deletion, importing, preview, versions
+from core.datasets import deletion, hub, importing, preview, versions
 from core.datasets.importing import Cancelled, Imported, Progress
 from core.datasets.mapping import ColumnMapping
 from core.datasets.mapping import describe as describe_mapping
@@ -30,7 +30,13 @@ INTERRUPTED = 130
 
 
 def import_data(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet; the first four also in gzip.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, TSV, JSON, JSONL or Parquet; the first four also in gzip; or hub:owner/name[/file].",
+        ),
+    ],
     name: Annotated[str, typer.Option(help="What to call the dataset; by default the file's name.")] = "",
     layout: Annotated[str, typer.Option(help="pair, chat, ratings or marked; by default recognised.")] = "",
     prompt: Annotated[str, typer.Option(help="Column that asks, or holds messages, transcript or text.")] = "",
@@ -47,7 +53,8 @@ def import_data(
     as_json: AsJson = False,
 ) -> None:
     """Import a file: recognise it, map its columns, put bad rows aside with their reason, store the rest."""
-    chosen = importing.check_name(name or preview.name_of(file))
+    file, more, source = _find_files(what)
+    chosen = importing.check_name(name or (source["hub"] if source else preview.name_of(file)))
     found = preview.look_at(file, encoding=encoding, delimiter="\t" if delimiter == "\\t" else delimiter, header=header)
     wanted = {
         "layout": layout, "prompt": prompt, "response": response, "input": input_column, "template": template,
@@ -61,7 +68,9 @@ def import_data(
     workspace = open_workspace()
     with _progress(quiet=as_json) as told:
         try:
-            made = importing.import_file(workspace, file, found.form, mapping, name=chosen, told=told)
+            made = importing.import_file(
+                workspace, file, found.form, mapping, name=chosen, more=more, source=dict(source), told=told
+            )
         except Cancelled:
             say("The import was cancelled; nothing of it is left.")
             raise typer.Exit(INTERRUPTED) from None
@@ -71,6 +80,20 @@ def import_data(
         print_json(importing.describe(made))
     else:
         _print_imported(workspace, made, file)
+
+
+def _find_files(what: str) -> tuple[Path, list[Path], dict[str, str]]:
+    """Return the first file, those that follow it, and their origin; those of the hub are fetched first."""
+    if not hub.is_hub_name(what):
+        return Path(what), [], {}
+    repository, pattern = hub.read_name(what)
+    found = hub.fetch(repository, [pattern] if pattern else [], say_download, lambda: False)
+    files = found.paths()
+    return files[0], files[1:], found.origin()
+
+
+def say_download(here: float, total: float, rate: float) -> None:
+    say(f"{show_bytes(here)} of {show_bytes(total)} are here, {show_bytes(rate)}/s")
 
 
 def _read_labels(pairs: list[str]) -> dict[str, str]:
@@ -119,7 +142,7 @@ def _print_imported(workspace: Workspace, made: Imported, file: Path) -> None:
         rejects = versions.folder_of(workspace, made.sha) / importing.REJECTS_FILE
         print_text(f"{made.rejected:,} rows were put aside, with their reasons, in {rejects}")
         for problem in made.problems[:SHOWN_PROBLEMS]:
-            print_text(f"  {problem.show(file.name)}")
+            print_text(f"  {problem.show()}")
 
 
 def _show_preview(found: preview.Preview, mapping: ColumnMapping, file: Path, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from core.catalog import specialists
 from core.catalog.specialists import Specialist
+from core.cli.dataset import say_download
 from core.cli.output import print_json, print_text, say
 from core.cli.workplace import open_workspace
 from core.errors import AppError, BadInput, ConfigError
@@ -59,7 +60,7 @@ def train(
     if expert:
         if industry or dataset or mix:
             raise BadInput("A specialist has data of its own. Leave --industry, --dataset and --mix out.")
-        composed = submission.compose_specialist(place, resolved, _sourcing(expert, source, data, rows), _say_download)
+        composed = submission.compose_specialist(place, resolved, _sourcing(expert, source, data, rows), say_download)
     else:
         if source != "generated" or rows is not None:
             raise BadInput("--source and --rows belong to --specialist.")
@@ -120,10 +121,6 @@ def _sourcing(expert: Specialist, source: str, data: Path | None, rows: int | No
             raise BadInput("Give --data or --source hub, not both.")
         return Sourcing(expert.id, data, rows)
     return Sourcing(expert.id, "hub" if source == "hub" else "generated", rows)
-
-
-def _say_download(here: float, total: float, rate: float) -> None:
-    say(f"{show_bytes(here)} of {show_bytes(total)} are here, {show_bytes(rate)}/s")
 
 
 def _read_mix(pairs: list[str]) -> dict[str, float]:

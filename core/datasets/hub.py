@@ -29,6 +29,13 @@ class Fetched:
     def matching(self, pattern: str) -> list[Path]:
         return [self.folder / name for name in self.files if fnmatch.fnmatch(name, pattern)]
 
+    def paths(self) -> list[Path]:
+        return [self.folder / name for name in self.files]
+
+    def origin(self) -> dict[str, str]:
+        """Return what a dataset's manifest says of where it comes from."""
+        return {"hub": self.id, "commit": self.commit}
+
 
 def is_hub_name(text: str) -> bool:
     return text.startswith(PREFIX)
@@ -42,9 +49,7 @@ def read_name(text: str) -> tuple[str, str]:
     """
     parts = text.removeprefix(PREFIX).strip("/").split("/", 2)
     if len(parts) < 2 or not all(part and not part.startswith(".") for part in parts):
-        raise BadInput(
-            f"{text!r} is no dataset on the hub. Write it as hub:owner/name, or hub:owner/name/file.parquet."
-        )
+        raise BadInput(f"{text!r} names no dataset. Write hub:owner/name, or hub:owner/name/file.parquet.")
     return "/".join(parts[:2]), parts[2] if len(parts) == 3 else ""
 
 

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -45,9 +45,10 @@ class Problem:
     line: int
     column: str
     reason: str
+    file: str
 
-    def show(self, name: str) -> str:
-        return f"{name}, line {self.line}{show_column(self.column)} {self.reason}."
+    def show(self) -> str:
+        return f"{self.file}, line {self.line}{show_column(self.column)} {self.reason}."
 
 
 @dataclass
@@ -89,6 +90,7 @@ def import_file(
     mapping: ColumnMapping,
     *,
     name: str,
+    more: Sequence[Path] = (),
     source: dict[str, Any] | None = None,
     most_rows: int | None = None,
     told: Callable[[Progress], bool] | None = None,
@@ -96,6 +98,7 @@ def import_file(
     """Import a file as a version of a dataset.
 
     Args:
+        more: Files of the same form that are read after it, such as the parts of a large dataset.
         source: What else the manifest shall say of the origin, such as licence and address.
         most_rows: Only the first so many rows are read.
         told: Called now and then; it returns False to cancel.
@@ -105,29 +108,34 @@ def import_file(
         Cancelled: `told` returned False.
     """
     began = time.monotonic()
-    size = max(1, path.stat().st_size)
+    files = [path, *more]
+    size, before = max(1, sum(one.stat().st_size for one in files)), 0
     workspace.datasets.mkdir(parents=True, exist_ok=True)
     durable.sweep_staging(workspace.datasets)
     with durable.staged_folder(workspace.datasets / "import") as staging:
         with (staging / ROWS_FILE).open("wb") as kept, (staging / REJECTS_FILE).open("wb") as aside:
-            sorter = _Sorter(kept, aside, mapping, show_name(path.name))
+            sorter = _Sorter(kept, aside, mapping)
             progress = sorter.progress
 
             def read_so_far(count: int) -> None:
-                progress.share = min(1.0, count / size)
+                progress.share = min(1.0, (before + count) / size)
 
-            for row in islice(read_rows(path, form, read_so_far), most_rows):
-                sorter.take(row)
-                if progress.rows % LOOK_EVERY_ROWS == 0:
-                    _check_room(workspace.root)
-                    if told is not None and not told(progress):
-                        raise Cancelled
+            for one in files:
+                sorter.begin(show_name(one.name))
+                left = None if most_rows is None else most_rows - progress.rows
+                for row in islice(read_rows(one, form, read_so_far), left):
+                    sorter.take(row)
+                    if progress.rows % LOOK_EVERY_ROWS == 0:
+                        _check_room(workspace.root)
+                        if told is not None and not told(progress):
+                            raise Cancelled
+                before += one.stat().st_size
         if not progress.examples:
-            first = f" The first: {sorter.problems[0].show(show_name(path.name))}" if sorter.problems else ""
+            first = f" The first: {sorter.problems[0].show()}" if sorter.problems else ""
             raise DataError(f"{path} gives no example; all {progress.rows:,} rows were put aside.{first}")
         if not progress.rejected:
             (staging / REJECTS_FILE).unlink()
-        manifest = _describe(path, form, mapping, name, sorter, source or {})
+        manifest = _describe(files, form, mapping, name, sorter, source or {})
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         (staging / versions.MANIFEST_FILE).write_text(text, encoding="utf-8")
         sha = sorter.digest.hexdigest()
@@ -141,13 +149,18 @@ def import_file(
 class _Sorter:
     """Takes rows one by one: examples go into one file, what is none goes into another with the reason."""
 
-    def __init__(self, kept: IO[bytes], aside: IO[bytes], mapping: ColumnMapping, origin: str) -> None:
+    def __init__(self, kept: IO[bytes], aside: IO[bytes], mapping: ColumnMapping) -> None:
         self._kept, self._aside = kept, aside
-        self._mapping, self._origin = mapping, origin
+        self._mapping, self._origin = mapping, ""
+        self.origins: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self.progress = Progress()
         self.problems: list[Problem] = []
         self.digest = hashlib.sha256()
+
+    def begin(self, name: str) -> None:
+        """Say from which file the next rows come."""
+        self._origin = name
 
     @property
     def counted_reasons(self) -> dict[str, int]:
@@ -169,14 +182,15 @@ class _Sorter:
                 self.digest.update(line)
                 self._kept.write(line)
             self.progress.examples += len(lines)
+            self.origins[self._origin] += len(lines)
 
     def _put_aside(self, line: int, column: str, reason: str, text: str) -> None:
         self.progress.rejected += 1
         kind = re.sub(r"\d[\d,]*", "N", f"{column}: {reason}" if column else reason)  # one kind, wherever it stands
         self._reasons[kind if kind in self._reasons or len(self._reasons) < MOST_REASONS else "other"] += 1
         if len(self.problems) < SHOWN_PROBLEMS:
-            self.problems.append(Problem(line, column, reason))
-        entry = {"line": line, "column": column, "reason": reason, "text": text}
+            self.problems.append(Problem(line, column, reason, self._origin))
+        entry = {"file": self._origin, "line": line, "column": column, "reason": reason, "text": text}
         self._aside.write(json.dumps(entry, ensure_ascii=True).encode() + b"\n")
 
 
@@ -194,7 +208,7 @@ def _check_room(root: Path) -> None:
 
 
 def _describe(
-    path: Path,
+    files: Sequence[Path],
     form: FileFormat,
     mapping: ColumnMapping,
     name: str,
@@ -205,12 +219,13 @@ def _describe(
     return {
         "name": name,
         "rows": sorter.progress.examples,
-        "origins": {show_name(path.name): sorter.progress.examples},
+        "origins": dict(sorter.origins),
         "source": source
         | {
-            "file": show_name(path.name),
-            "file_bytes": path.stat().st_size,
-            "file_sha256": durable.hash_file(path),
+            "file": show_name(files[0].name),
+            "files": len(files),
+            "file_bytes": sum(one.stat().st_size for one in files),
+            "file_sha256": durable.hash_file(files[0]),
             "format": asdict(form),
             "mapping": mapping.model_dump(exclude_defaults=True) | {"layout": mapping.layout},
             "rows_read": sorter.progress.rows,

@@ -1,4 +1,4 @@
-"""What an import job is told."""
+"""What an import job and a fetch job are told."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,7 +7,7 @@ from core.datasets.mapping import ColumnMapping
 
 
 class ImportSpec(BaseModel):
-    """One file, how it is read, what its columns become, and the name of the dataset."""
+    """A file, how it is read, what its columns become, and the name of the dataset; `more` files are read after it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -15,3 +15,14 @@ class ImportSpec(BaseModel):
     form: FileFormat
     mapping: ColumnMapping
     name: str
+    more: tuple[str, ...] = ()
+    source: dict[str, str] = {}
+
+
+class FetchSpec(BaseModel):
+    """A dataset of the hub, and patterns of its files; without them its training part is fetched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repository: str
+    patterns: tuple[str, ...] = ()

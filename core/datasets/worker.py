@@ -31,7 +31,10 @@ def import_data(work: Work) -> None:
 
     path = Path(spec.path)
     try:
-        made = importing.import_file(work.workspace, path, spec.form, spec.mapping, name=spec.name, told=told)
+        made = importing.import_file(
+            work.workspace, path, spec.form, spec.mapping, name=spec.name, more=[Path(one) for one in spec.more],
+            source=dict(spec.source), told=told,
+        )  # fmt: skip
     except Cancelled:
         raise Stopped(work.stop_request() or "cancel") from None
     if made.examples <= consultation.MOST_ROWS:

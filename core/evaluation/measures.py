@@ -121,7 +121,7 @@ def _each(kind: str) -> Callable[[Answered], float]:
 
 
 def _exact_match(answered: Answered) -> float:
-    """What counts as the same follows from the items: questions as in SQuAD, structures as sets, all else by the letter."""
+    """Questions are compared as in SQuAD, structures as sets, all else by the letter."""
     from core.evaluation.metrics import texts
 
     kinds = {item.type for item, _, _ in answered}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.datasets import preview, submission
+from core.datasets import hub, preview, submission
 from core.datasets.examples import Example
 from core.datasets.mapping import ColumnMapping
 from core.datasets.preview import Preview
@@ -17,11 +17,11 @@ from core.paths import Workspace
 from core.process import queue
 from core.store import jobs
 from core.store.jobs import Job
-from pages.widgets import errors, session, uploads
+from pages.widgets import errors, hub_card, session, uploads
 from pages.widgets.text import plain, sentence
 
 KINDS = ["csv", "tsv", "json", "jsonl", "parquet", "gz"]
-DROP, NAME = "Drop a file", "Name a file on this machine"
+DROP, NAME, HUB = "Drop a file", "Name a file on this machine", "From the hub"
 LAYOUTS = {
     "pair": "A question and an answer in each row",
     "chat": "A conversation in each row",
@@ -34,10 +34,10 @@ SHOWN = 5
 
 def show(workspace: Workspace) -> None:
     """Draw the form; nothing is stored before the last press."""
-    path = _pick_file()
-    if path is None:
-        return
     with errors.shown():
+        path, more, source = _pick_file(workspace)
+        if path is None:
+            return
         with st.container(horizontal=True, vertical_alignment="bottom"):
             encoding = st.selectbox("Encoding", ENCODINGS, key="import_encoding", width=170)
         found = preview.look_at(path, encoding=None if encoding == ENCODINGS[0] else encoding)
@@ -52,17 +52,38 @@ def show(workspace: Workspace) -> None:
         examples = preview.sample_examples(found, mapping, path)
         st.markdown("##### What it becomes")
         st.dataframe(as_table(examples[:SHOWN]), hide_index=True)
-        _offer_import(workspace, path, found, mapping)
+        _offer_import(workspace, path, found, mapping, more, source)
 
 
-def _pick_file() -> Path | None:
-    way = st.segmented_control("Where is it?", [DROP, NAME], default=DROP, required=True, key="import_way")
+Picked = tuple[Path | None, list[Path], dict[str, str]]
+
+
+def _pick_file(workspace: Workspace) -> Picked:
+    """Draw where the file is; return the first file, those that follow it, and what is known of their origin."""
+    way = st.segmented_control("Where is it?", [DROP, NAME, HUB], default=DROP, required=True, key="import_way")
     if way == NAME:
         text = st.text_input("Path", placeholder="/data/mails.csv", key="import_path").strip()
         st.caption("A file of any size; it is read where it lies.")
-        return Path(text).expanduser() if text else None
+        return (Path(text).expanduser() if text else None), [], {}
+    if way == HUB:
+        return _pick_from_hub(workspace)
     dropped = st.file_uploader("CSV, TSV, JSON, JSONL or Parquet, up to 200 MB", type=KINDS, key="import_file")
-    return uploads.kept(dropped) if dropped else None
+    return (uploads.kept(dropped) if dropped else None), [], {}
+
+
+def _pick_from_hub(workspace: Workspace) -> Picked:
+    """Draw the name of a dataset on the hub; it is downloaded by a job, and then read like a file."""
+    text = st.text_input("Dataset", placeholder="owner/name, or owner/name/file.parquet", key="import_hub").strip()
+    if not text:
+        st.caption("Its training part is taken, unless you name a file of it.")
+        return None, [], {}
+    repository, pattern = hub.read_name(text)
+    patterns = [pattern] if pattern else []
+    found = hub_card.find(workspace, repository, patterns)
+    if found is None:
+        return None, [], {}
+    files = found.paths()
+    return files[0], files[1:], found.origin()
 
 
 def _pick_mapping(found: Preview, path: Path) -> ColumnMapping:
@@ -105,12 +126,20 @@ def _column(label: str, found: Preview, chosen: str, key: str) -> str:
     )
 
 
-def _offer_import(workspace: Workspace, path: Path, found: Preview, mapping: ColumnMapping) -> None:
+def _offer_import(
+    workspace: Workspace,
+    path: Path,
+    found: Preview,
+    mapping: ColumnMapping,
+    more: list[Path],
+    source: dict[str, str],
+) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", preview.name_of(path), key=f"import_name-{path}", width=320)
+        usual = source["hub"] if source else preview.name_of(path)
+        name = st.text_input("Name", usual, key=f"import_name-{path}", width=320)
         if st.button("Import", type="primary", icon=":material/download:"):
             place = submission.keep_upload(workspace, path) if st.session_state["import_way"] == DROP else path
-            submission.submit(workspace, place, found.form, mapping, name=name)
+            submission.submit(workspace, place, found.form, mapping, name=name, more=more, source=source)
             st.rerun()
 
 
@@ -141,8 +170,10 @@ def show_outcome(ended: Sequence[Job]) -> None:
         st.error(sentence(job.error), icon=":material/error:")
         return
     made = job.result
+    if "repository" in made:
+        st.success(f"{plain(made['repository'])} is here; it stands in the form below.", icon=":material/check_circle:")
     if "examples" not in made:
-        return  # a check; its report stands below
+        return  # a check, whose report stands below
     if "fixed" in made:
         st.success(f"{plain(made['dataset'])} has a new version with {made['examples']:,} examples.")
         return

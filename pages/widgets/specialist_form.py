@@ -6,10 +6,9 @@ import streamlit as st
 
 from core.catalog import specialists
 from core.catalog.specialists import Specialist
-from core.datasets import hub
 from core.paths import Workspace
 from core.training.submission import Sourcing
-from pages.widgets import uploads
+from pages.widgets import hub_card, uploads
 from pages.widgets.text import plain
 
 GENERATED, HUB, OWN = "Generated examples", "Its dataset on the hub", "A file of the dataset"
@@ -29,10 +28,10 @@ def pick(workspace: Workspace) -> tuple[Specialist, Sourcing | None]:
     )
     one = known[chosen]
     st.caption(plain(one.summary))
-    return one, _pick_rows(one)
+    return one, _pick_rows(workspace, one)
 
 
-def _pick_rows(one: Specialist) -> Sourcing | None:
+def _pick_rows(workspace: Workspace, one: Specialist) -> Sourcing | None:
     on_hub = next((source.hub for source in one.sources if source.hub), None)
     names = [GENERATED, *([HUB] if on_hub else []), OWN]
     if st.session_state.get("specialist_source") not in names:
@@ -48,14 +47,8 @@ def _pick_rows(one: Specialist) -> Sourcing | None:
     for source in one.sources:
         st.caption(f"{plain(source.name)}. Licence: {plain(source.licence)}.")
     if picked == HUB and on_hub is not None and on_hub.id is not None:
-        if hub.find_cached(on_hub.id, list(on_hub.files.values())) is None:
-            st.info(
-                f"{plain(on_hub.id)} is not on this machine yet. Fetch it once on the page Datasets, or with "
-                f"`atelier train --specialist {one.id} --source hub --dry-run`.",
-                icon=":material/cloud_download:",
-            )
-            return None
-        return Sourcing(one.id, "hub", int(most))
+        here = hub_card.find(workspace, on_hub.id, list(on_hub.files.values()))
+        return Sourcing(one.id, "hub", int(most)) if here else None
     dropped = st.file_uploader(
         "The file as its makers give it, or one with the same columns",
         type=["csv", "tsv", "json", "jsonl", "parquet", "gz"],

@@ -64,7 +64,9 @@ def test_what_was_imported_is_read_back_and_can_be_traced(workspace: Workspace, 
     assert (source["file"], source["rows_read"], source["rejected"]) == ("mails.csv", 3, 1)
     assert source["mapping"] == {"layout": "pair", "prompt": "text", "response": "team"}
     [aside] = importing.first_rejects(workspace, made.sha, 10)
-    assert aside == {"line": 4, "column": "text", "reason": "is empty", "text": '{"text": "", "team": "x"}'}
+    assert aside == {
+        "file": "mails.csv", "line": 4, "column": "text", "reason": "is empty", "text": '{"text": "", "team": "x"}',
+    }  # fmt: skip
 
 
 def test_the_same_rows_are_the_same_version(workspace: Workspace, tmp_path: Path) -> None:
