@@ -1,6 +1,8 @@
 """Specialists: one narrow task each, with its prompt, where its data come from, and how its results are measured."""
 
 import difflib
+import itertools
+import re
 import string
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +42,8 @@ GRADING = {
 }
 SECOND = ("macro_f1", "micro_f1", "valid_sql", "valid_code", "valid_json", "mean_absolute_error", "quadratic_kappa")
 METRICS = (*GRADING, *SECOND)
+OF_LABELS = ("accuracy", "macro_f1", "micro_f1")
+LESS_IS_BETTER = "mean_absolute_error"
 
 
 class _Strict(BaseModel):
@@ -49,8 +53,8 @@ class _Strict(BaseModel):
 class Threshold(_Strict):
     """What a metric should reach: the untrained base at least `baseline`, the tuned model at least `tuned`."""
 
-    baseline: float
-    tuned: float
+    baseline: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tuned: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Files(_Strict):
@@ -100,14 +104,14 @@ class Specialist(_Strict):
     """One narrow task. `prompt` is put around the text of a row, at its {text}."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    title: str
+    title: Annotated[str, Field(min_length=1)]
     summary: str
     task: TaskType
     base_class: BaseClass
-    base: Annotated[str, Field(description="The base that suits it where the machine has room.")]
+    base: Annotated[str, Field(min_length=1, description="The base that suits it where the machine has room.")]
     rank: Literal[8, 16, 32]
     prompt: str
-    labels: list[str] = []
+    labels: list[Annotated[str, Field(min_length=1)]] = []
     tolerance: Annotated[float | None, Field(ge=0, lt=0.5, description="Largest relative error of a right number.")] = (
         None
     )
@@ -119,6 +123,7 @@ class Specialist(_Strict):
     ]
     category: Annotated[str, Field(exclude=True)] = ""
     category_title: Annotated[str, Field(exclude=True)] = ""
+    file: Annotated[str, Field(exclude=True, description="Where it is written.")] = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Specialist":
@@ -127,15 +132,31 @@ class Specialist(_Strict):
             raise ValueError("`prompt` must hold {text} once, and no other field; a brace of its own is written twice")
         for name in self.metrics:
             if name not in METRICS:
-                raise ValueError(f"there is no metric {name!r}; choose from {', '.join(METRICS)}")
+                raise ValueError(f"`metrics` names {name!r}, which is none; choose from {', '.join(METRICS)}")
+        for name, given in (("metrics", self.metrics), ("labels", self.labels)):
+            if len(set(given)) < len(given):
+                raise ValueError(f"`{name}` holds one of them twice")
         if self.metrics[0] not in GRADING:
-            raise ValueError(f"{self.metrics[0]} can't come first; choose from {', '.join(GRADING)}")
-        for name in self.thresholds:
-            if name not in self.metrics:
-                raise ValueError(f"`thresholds` names {name!r}, which is not among the metrics")
-        if self.grading == "label" and len(self.labels) < 2:
-            raise ValueError("a specialist measured by accuracy needs `labels`, two or more")
+            raise ValueError(f"`metrics` can't begin with {self.metrics[0]}; choose from {', '.join(GRADING)}")
+        of_labels = next((name for name in self.metrics if name in OF_LABELS), None)
+        if of_labels and len(self.labels) < 2:
+            raise ValueError(f"`labels` must hold two or more where {of_labels} is measured")
+        for name, aim in self.thresholds.items():
+            self._check_aim(name, aim)
+        if self.metrics[0] not in self.thresholds:
+            raise ValueError(f"`thresholds` needs {self.metrics[0]}, the metric that decides")
         return self
+
+    def _check_aim(self, name: str, aim: Threshold) -> None:
+        if name not in self.metrics:
+            raise ValueError(f"`thresholds` names {name!r}, which is not among the metrics")
+        if name == LESS_IS_BETTER:
+            if aim.tuned > aim.baseline:
+                raise ValueError(f"`thresholds` wants {name} to grow, and less of it is better")
+        elif max(aim.baseline, aim.tuned) > 1:
+            raise ValueError(f"`thresholds` of {name} must lie between 0 and 1: write 88% as 0.88")
+        elif aim.tuned < aim.baseline:
+            raise ValueError(f"`thresholds` wants {name} to fall from {aim.baseline:g} to {aim.tuned:g}")
 
     @property
     def grading(self) -> str:
@@ -177,17 +198,35 @@ def read_category(path: Path) -> list[Specialist]:
         category = _Category(**raw)
     except ValidationError as error:
         raise CatalogError(f"The specialists' file {path} is wrong at {describe_error(error)}") from error
-    found = []
+    found: list[Specialist] = []
     for number, fields in enumerate(category.specialists, 1):
+        place = f"{path}: the specialist {repr(fields['id']) if fields.get('id') else f'number {number}'}"
+        told: dict[str, Any] = {"category": category.id, "category_title": category.title, "file": str(path)}
+        stray = next((key for key in fields if key in told), None)
+        if stray is not None:
+            raise CatalogError(f"{place} is wrong at {stray}: there is no such field.")
         try:
-            told: dict[str, Any] = {"category": category.id, "category_title": category.title}
-            found.append(Specialist(**{str(key): value for key, value in fields.items()}, **told))
+            one = Specialist(**fields, **told)
         except ValidationError as error:
-            name = fields.get("id", f"number {number}")
-            raise CatalogError(f"{path}: the specialist {name!r} is wrong at {describe_error(error)}") from error
-        except TypeError as error:
-            raise CatalogError(f"{path}: the specialist number {number} is wrong: {error}.") from error
+            raise CatalogError(f"{place} is wrong at {describe_error(error)}") from error
+        if one.id in {other.id for other in found}:
+            raise CatalogError(f"{place} is wrong at id: another one is called so too. Rename one.")
+        found.append(one)
     return found
+
+
+def is_category(path: Path) -> bool:
+    """Return whether a file holds specialists, not an industry; it may be broken."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(r"^specialists\s*:", text, re.MULTILINE) is not None
+
+
+def name_place(one: Specialist) -> str:
+    """Return how messages call a specialist: its file, where it has one, and its id."""
+    return f"{one.file}: the specialist {one.id!r}" if one.file else f"The specialist {one.id!r}"
 
 
 @lru_cache(maxsize=8)
@@ -196,20 +235,26 @@ def _read_folder(folder: Path, stamp: tuple[tuple[str, int], ...]) -> dict[str, 
     for name, _ in stamp:
         for one in read_category(folder / name):
             if one.id in found:
-                raise CatalogError(f"Two specialists in {folder} are called {one.id!r}. Rename one.")
+                raise CatalogError(
+                    f"{name_place(one)} is wrong at id: one in {Path(found[one.id].file).name} is called so too. "
+                    "Rename one."
+                )
             found[one.id] = one
     return found
 
 
 def all_specialists(workspace: Workspace | None = None) -> dict[str, Specialist]:
-    """Return the shipped specialists, then those of the workspace, by id."""
-    folders = [SPECIALISTS_DIR] + ([workspace.root / "specialists"] if workspace else [])
+    """Return the shipped specialists and those of the workspace, by id; one's own takes a shipped one's place."""
     found: dict[str, Specialist] = {}
-    for folder in folders:
-        if folder.is_dir():
-            stamp = tuple((file.name, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.yaml")))
-            found |= _read_folder(folder, stamp)
+    for folder, files in itertools.groupby(files_of(workspace), lambda file: file.parent):
+        found |= _read_folder(folder, tuple((file.name, file.stat().st_mtime_ns) for file in files))
     return found
+
+
+def files_of(workspace: Workspace | None = None) -> list[Path]:
+    """Return the files that hold specialists: the shipped ones, then those of the workspace."""
+    folders = [SPECIALISTS_DIR] + ([workspace.root / "specialists"] if workspace else [])
+    return [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
 
 
 def find(specialist_id: str, workspace: Workspace | None = None) -> Specialist:
@@ -230,15 +275,20 @@ def grammar_of(one: Specialist, workspace: Workspace | None = None) -> Generator
     """Return the grammar that makes a specialist's examples: its own, or the named tasks of a pack.
 
     Raises:
-        CatalogError: The pack has no such task.
-        NotFound: There is no such pack.
+        CatalogError: There is no such pack, or it has no such task.
     """
     if isinstance(one.generator, Generator):
         return one.generator
-    pack = industries.find(one.generator.pack, workspace)
-    tasks: dict[str, Task] = {task.id: task for task in pack.generator.tasks} if pack.generator else {}
+    try:
+        pack = industries.find(one.generator.pack, workspace)
+    except NotFound as error:
+        raise CatalogError(f"{name_place(one)} is wrong at generator.pack: {error}") from error
+    made_of = pack.generator or Generator.model_construct(names={}, tasks=[])
+    tasks: dict[str, Task] = {task.id: task for task in made_of.tasks}
     for name in one.generator.tasks:
         if name not in tasks:
-            raise CatalogError(f"The specialist {one.id!r} names the task {name!r}, which {pack.id!r} does not have.")
-    assert pack.generator is not None
-    return Generator(names=pack.generator.names, tasks=[tasks[name] for name in one.generator.tasks])
+            raise CatalogError(
+                f"{name_place(one)} is wrong at generator.tasks: the pack {pack.id!r} has no task {name!r}. It has: "
+                f"{', '.join(tasks) or 'none'}."
+            )
+    return Generator(names=made_of.names, tasks=[tasks[name] for name in one.generator.tasks])

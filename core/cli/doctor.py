@@ -11,9 +11,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from core import durable
-from core.catalog import bases, industries
+from core.catalog import bases, industries, specialists
+from core.catalog.specialists import Specialist
 from core.cli.output import print_text
 from core.datasets import pack_check
+from core.datasets.specialist import check as specialist_check
 from core.errors import AppError, NotFound, StoreError
 from core.hardware.readings import read_gpus, read_host, read_machine
 from core.paths import Workspace
@@ -132,6 +134,7 @@ def look_at_data(workspace: Workspace) -> Iterator[Finding]:
     folders = [industries.PACKS_DIR, workspace.industries]
     for file in [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]:
         yield from look_at_pack(file)
+    yield from look_at_catalogue(workspace)
 
 
 def look_at_pack(file: Path) -> Iterator[Finding]:
@@ -149,21 +152,56 @@ def look_at_pack(file: Path) -> Iterator[Finding]:
         yield Finding("data", "ok", f"Industry {pack.id}: corpus, grammar and benchmark are sound")
 
 
-def find_pack(workspace: Workspace, name: str) -> Path:
-    """Return the file of a pack, by its id or its path; the pack itself may be broken.
+def look_at_catalogue(workspace: Workspace) -> Iterator[Finding]:
+    """Say in one line how many specialists can be read, and which files can't; nothing is generated."""
+    count = 0
+    for file in specialists.files_of(workspace):
+        try:
+            count += len(specialists.read_category(file))
+        except AppError as error:
+            yield Finding("data", "problem", str(error), "Mend the file or take it out.")
+    yield Finding("data", "ok", f"Specialists: {count} can be read")
+
+
+def look_at_specialist(workspace: Workspace, one: Specialist) -> Iterator[Finding]:
+    """Say what is wrong with a specialist: its grammar, its answers, its sources; or that it is sound."""
+    faults = specialist_check.find_faults(one, workspace)
+    yield from (Finding("data", "problem", f"{one.id}: {fault}", f"Mend {one.file}.") for fault in faults)
+    if not faults:
+        yield Finding("data", "ok", f"Specialist {one.id}: grammar, answers and sources are sound")
+
+
+def look_at(workspace: Workspace, name: str) -> Iterator[Finding]:
+    """Look at one pack or specialist by its id, or at all that a YAML file of either holds.
 
     Raises:
         NotFound: There is none.
     """
     own = Path(name)
-    places = [own, *(folder / f"{name}.yaml" for folder in (workspace.industries, industries.PACKS_DIR))]
-    found = next((place for place in places if place.suffix == ".yaml" and place.is_file()), None)
-    if found is None:
+    if own.suffix == ".yaml" and own.is_file():
+        if not specialists.is_category(own):
+            yield from look_at_pack(own)
+            return
+        try:
+            found = specialists.read_category(own)
+        except AppError as error:
+            yield Finding("data", "problem", str(error), "Mend the file or take it out.")
+            return
+        for one in found:
+            yield from look_at_specialist(workspace, one)
+        return
+    packs = [folder / f"{name}.yaml" for folder in (workspace.industries, industries.PACKS_DIR)]
+    pack = next((place for place in packs if place.is_file()), None)
+    if pack is not None:
+        yield from look_at_pack(pack)
+        return
+    known = specialists.all_specialists(workspace)
+    if name not in known:
         raise NotFound(
-            f"There is no pack {name!r}. Give an industry's id, or the path of a pack's YAML file; your own lie in "
-            f"{workspace.industries}."
+            f"There is no pack {name!r}, and no specialist. Give the id of an industry or a specialist, or the path of "
+            f"its YAML file; your own lie in {workspace.industries} and {workspace.root / 'specialists'}."
         )
-    return found
+    yield from look_at_specialist(workspace, known[name])
 
 
 def look_at_workspace(workspace: Workspace, restore: bool) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ def open_app(
 @app.command()
 def doctor(
     pack: Annotated[
-        str, typer.Argument(help="An industry's id, or a pack's YAML file: then only this is looked at.")
+        str, typer.Argument(help="Id of an industry or a specialist, or its YAML file: then only this is looked at.")
     ] = "",
     as_json: AsJson = False,
     restore: Annotated[bool, typer.Option("--restore", help="Replace a damaged database by its last backup.")] = False,
@@ -64,7 +64,7 @@ def doctor(
     """Say what of the machine, the packages, the data files and the workspace is fit or not, and what to do."""
     workspace = Workspace.chosen()
     if pack:
-        findings = list(checks.look_at_pack(checks.find_pack(workspace, pack)))
+        findings = list(checks.look_at(workspace, pack))
     else:
         findings = checks.examine(workspace, restore=restore)
     if as_json:

@@ -1,5 +1,9 @@
 """Industries: the packs and the specialists on the shelf, what each measures, and training on one."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +21,7 @@ from pages.widgets.text import plain
 PACKS, SPECIALISTS = "Industries", "Specialists"
 ALL = "All"
 ROWS_IN_SIGHT = 9
+T = TypeVar("T")
 SAMPLES = 4
 
 workspace = session.workspace()
@@ -25,11 +30,19 @@ workspace = session.workspace()
 @st.cache_data(show_spinner=False, max_entries=64)
 def count_rows(name: str, root: str, stamp: tuple[int, ...]) -> tuple[int, int]:
     """Return how many corpus examples and benchmark items an industry has."""
-    place = Workspace(workspace.root) if root else None
+    place = Workspace(Path(root)) if root else None
     pack = industries.find(name, place)
     members = industries.expand([name], place)
     items = sum(len(read_items(one.benchmark_path)) for one in members if one.benchmark_path)
     return len(read_examples(pack.corpus_path)), items
+
+
+def read_shelf(read: Callable[[Workspace | None], dict[str, T]]) -> tuple[dict[str, T], Workspace | None]:
+    """Return what is on a shelf, and with which workspace; a broken file of one's own leaves the shipped ones."""
+    found = None
+    with errors.shown():
+        found = read(workspace)
+    return (read(None), None) if found is None else (found, workspace)
 
 
 def matches(wanted: str, *texts: str) -> bool:
@@ -43,7 +56,7 @@ def train_on(key: str, value: object) -> None:
 
 
 def show_packs(wanted: str) -> None:
-    known = industries.all_industries(workspace)
+    known, place = read_shelf(industries.all_industries)
     found = [
         one
         for one in known.values()
@@ -52,15 +65,15 @@ def show_packs(wanted: str) -> None:
     if not found:
         st.info(f"No industry has {plain(wanted)!r} in its description.", icon=":material/search_off:")
     for start in range(0, len(found), 2):
-        for place, one in zip(st.columns(2), found[start : start + 2], strict=False):
-            with place, st.container(border=True, height="stretch"), errors.shown():
-                show_pack(one)
+        for column, one in zip(st.columns(2), found[start : start + 2], strict=False):
+            with column, st.container(border=True, height="stretch"), errors.shown():
+                show_pack(one, place)
 
 
-def show_pack(one: Industry) -> None:
+def show_pack(one: Industry, place: Workspace | None) -> None:
     """Draw one industry: what it is about, what it holds, what it measures."""
     stamp = tuple(path.stat().st_mtime_ns for path in (one.corpus_path, one.benchmark_path) if path)
-    examples, items = count_rows(one.id, str(workspace.root), stamp)
+    examples, items = count_rows(one.id, str(place.root) if place else "", stamp)
     st.markdown(f"**{one.icon} {plain(one.title)}**")
     st.markdown(plain(one.summary))
     tasks = f", {len(one.generator.tasks)} kinds of generated examples" if one.generator else ""
@@ -73,7 +86,7 @@ def show_pack(one: Industry) -> None:
 
 
 def show_specialists(wanted: str) -> None:
-    known = specialists.all_specialists(workspace)
+    known, place = read_shelf(specialists.all_specialists)
     titles = dict.fromkeys(one.category_title for one in known.values())
     category = st.pills("Category", [ALL, *titles], default=ALL, required=True, label_visibility="collapsed", wrap=True)
     found = [
@@ -103,7 +116,7 @@ def show_specialists(wanted: str) -> None:
         height=38 + 35 * min(len(found), ROWS_IN_SIGHT),
         alt="Specialists",
     )["selection"]["rows"]
-    show_specialist(found[rows[0] if rows and rows[0] < len(found) else 0])
+    show_specialist(found[rows[0] if rows and rows[0] < len(found) else 0], place)
 
 
 def _aim(one: Specialist) -> str:
@@ -114,7 +127,7 @@ def _aim(one: Specialist) -> str:
     return f"{aim.tuned:.0%}" if is_share else f"{aim.tuned:g}"
 
 
-def show_specialist(one: Specialist) -> None:
+def show_specialist(one: Specialist, place: Workspace | None) -> None:
     """Draw one specialist: its prompt with samples, what it is measured by, where its data come from."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -125,7 +138,7 @@ def show_specialist(one: Specialist) -> None:
         st.caption(f"Suits {plain(one.base)}, adapter of rank {one.rank}. The starter does it in small, offline.")
         samples, measured, data = st.tabs(["Samples", "Measured by", "Data"])
         with samples, errors.shown():
-            show_samples(one)
+            show_samples(one, place)
         with measured:
             for name in one.metrics:
                 aim = one.thresholds.get(name)
@@ -144,13 +157,15 @@ def _show(name: str, value: float) -> str:
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def sample(name: str, root: str) -> list[tuple[str, str]]:
-    one = specialists.find(name, workspace)
-    return [(one.ask(row.prompt), row.response) for row in loading.generate(one, SAMPLES, 3, workspace).parts["train"]]
+def sample(content: str, root: str) -> list[tuple[str, str]]:
+    """Return a few prompts and answers of a specialist, given as it is written now."""
+    one = Specialist.model_validate_json(content)
+    made = loading.generate(one, SAMPLES, 3, Workspace(Path(root)) if root else None)
+    return [(one.ask(row.prompt), row.response) for row in made.parts["train"]]
 
 
-def show_samples(one: Specialist) -> None:
-    made = sample(one.id, str(workspace.root))
+def show_samples(one: Specialist, place: Workspace | None) -> None:
+    made = sample(one.model_dump_json(by_alias=True), str(place.root) if place else "")
     for prompt, response in made:
         asked, answered = st.columns([3, 2])
         asked.text(prompt)

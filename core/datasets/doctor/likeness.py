@@ -1,5 +1,6 @@
 """Rows that say the same: to the letter, nearly, or with another answer."""
 
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -143,7 +144,9 @@ def _by_pairs(rows: Sequence[int], texts: Texts) -> dict[int, int]:
     keyed = list(pairs)
     if len(keyed) < 2:
         return {}
-    salted = [[f"{hash(marks[row])}{pair}" for pair in pairs[row]] for row in keyed]
+    # Not `hash`, which differs from process to process: the same rows must always give the same finding.
+    salts = [zlib.crc32(marks[row].encode("utf-8", "surrogatepass")) for row in keyed]
+    salted = [[f"{salt}{pair}" for pair in pairs[row]] for salt, row in zip(salts, keyed, strict=True)]
     digests = np.array(RMinHash.digests_from_token_sets(salted, HASHES, 7), np.uint32)
     buckets: dict[tuple[int, bytes], list[int]] = {}
     near: dict[int, int] = {}

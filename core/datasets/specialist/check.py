@@ -2,14 +2,11 @@
 
 from collections import Counter
 
-from pydantic import ValidationError
-
-from core.catalog.industries import Generator, describe_error
+from core.catalog.industries import Generator
 from core.catalog.specialists import Specialist
 from core.datasets.examples import Example
-from core.datasets.mapping import ColumnMapping
 from core.datasets.specialist.items import item_of
-from core.datasets.specialist.loading import generate
+from core.datasets.specialist.loading import generate, mapping_of
 from core.errors import CatalogError, DataError
 from core.evaluation.grading import grade
 from core.evaluation.metrics.structures import entity_pairs, field_pairs
@@ -54,13 +51,11 @@ def _source_faults(one: Specialist) -> list[str]:
     faults = []
     for source in one.sources:
         for place in (source.hub, source.local):
-            if place is None:
-                continue
             try:
-                ColumnMapping(**place.mapping)
-            except (ValidationError, TypeError) as error:
-                told = describe_error(error) if isinstance(error, ValidationError) else str(error)
-                faults.append(f"The mapping of {source.name} is wrong at {told}")
+                if place is not None:
+                    mapping_of(one, source, place)
+            except CatalogError as error:
+                faults.append(str(error))
     return faults
 
 

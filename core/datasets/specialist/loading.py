@@ -1,13 +1,15 @@
 """The rows of a specialist, from its grammar, from files of a source in their original form, or from the hub."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from core import durable
 from core.catalog import specialists
-from core.catalog.industries import Generator
+from core.catalog.industries import Generator, describe_error
 from core.catalog.specialists import PARTS, Files, Part, Source, Specialist
 from core.datasets import hub
 from core.datasets.examples import Example
@@ -16,7 +18,7 @@ from core.datasets.files.table import read_rows
 from core.datasets.generator import make_examples
 from core.datasets.mapping import BadRow, ColumnMapping, to_examples
 from core.datasets.preview import Preview, choose_mapping, look_at
-from core.errors import BadInput, DataError
+from core.errors import BadInput, CatalogError, DataError
 from core.paths import Workspace
 from core.wording import show_name
 
@@ -53,10 +55,13 @@ def generate(one: Specialist, count: int, seed: int, workspace: Workspace | None
     """Return generated rows, without the specialist's prompt around them.
 
     Raises:
-        CatalogError: The grammar can't make that many different ones.
+        CatalogError: The grammar is broken, or can't make that many different ones.
     """
     grammar = specialists.grammar_of(one, workspace)
-    made = make_examples(_Grammar(one.id, grammar), count, seed)
+    try:
+        made = make_examples(_Grammar(one.id, grammar), count, seed)
+    except CatalogError as error:
+        raise CatalogError(f"{specialists.name_place(one)} is wrong at generator: {error}") from error
     told = {"generated": count, "seed": seed, "licence": "made by Atelier, free to use"}
     return Loaded({"train": made}, told)
 
@@ -75,7 +80,7 @@ def read_local(one: Specialist, place: Path) -> Loaded:
     for source in one.sources:
         if source.local and (place / source.local.files["train"]).is_file():
             files = {part: place / name for part, name in source.local.files.items() if (place / name).is_file()}
-            return _read_files(files, source.local.mapping, _told(source))
+            return _read_files(files, mapping_of(one, source, source.local), _told(source))
     known = [files.files["train"] for files in _local_files(one)]
     have = f"It should hold {' or '.join(known)}." if known else "Give one file."
     raise DataError(f"The folder {place} holds no file of the specialist {one.id!r}. {have}")
@@ -95,7 +100,7 @@ def read_hub(one: Specialist, told: Callable[[float, float, float], None], shoul
     rows = Loaded({}, _told(source) | {"hub": source.hub.id, "commit": found.commit})
     for part, pattern in source.hub.files.items():
         for file in found.matching(pattern):
-            _add(rows, part, _read_files({"train": file}, source.hub.mapping, {}))
+            _add(rows, _read_files({part: file}, mapping_of(one, source, source.hub), {}))
     return rows
 
 
@@ -107,16 +112,31 @@ def _told(source: Source | None) -> dict[str, Any]:
     return {"source": source.name, "licence": source.licence} if source else {"licence": "not stated"}
 
 
-def _mapping_for(one: Specialist, place: Path) -> tuple[Source | None, Mapping[str, Any]]:
+def mapping_of(one: Specialist, source: Source, files: Files) -> ColumnMapping:
+    """Return how the columns of a source's files are read.
+
+    Raises:
+        CatalogError: The specialist's file says it wrongly.
+    """
+    try:
+        return ColumnMapping(**files.mapping)
+    except (ValidationError, TypeError) as error:
+        told = describe_error(error) if isinstance(error, ValidationError) else f"{error}."
+        raise CatalogError(
+            f"{specialists.name_place(one)} is wrong in the mapping of its source {source.name!r} at {told}"
+        ) from error
+
+
+def _mapping_for(one: Specialist, place: Path) -> tuple[Source | None, ColumnMapping | None]:
     columns = set(look_at(place).columns)
     for source in one.sources:
         for files in (source.local, source.hub):
-            if files and set(ColumnMapping(**files.mapping).needed()) <= columns:
-                return source, files.mapping
-    return None, {}
+            if files and set((mapping := mapping_of(one, source, files)).needed()) <= columns:
+                return source, mapping
+    return None, None
 
 
-def _read_files(files: Mapping[Part, Path], wanted: Mapping[str, Any], told: dict[str, Any]) -> Loaded:
+def _read_files(files: Mapping[Part, Path], wanted: ColumnMapping | None, told: dict[str, Any]) -> Loaded:
     loaded = Loaded({}, told | {"files": {}})
     for part, place in files.items():
         found = look_at(place)
@@ -137,15 +157,16 @@ def _read_files(files: Mapping[Part, Path], wanted: Mapping[str, Any], told: dic
     return loaded
 
 
-def _fit_mapping(found: Preview, place: Path, wanted: Mapping[str, Any]) -> ColumnMapping:
+def _fit_mapping(found: Preview, place: Path, wanted: ColumnMapping | None) -> ColumnMapping:
     """Return a source's mapping; where a release calls its columns otherwise, they are guessed, the labels kept."""
-    if wanted and set(ColumnMapping(**wanted).needed()) <= set(found.columns):
-        return choose_mapping(found, place, dict(wanted))
-    return choose_mapping(found, place, {"labels": wanted.get("labels", {})})
+    if wanted is not None and set(wanted.needed()) <= set(found.columns):
+        return choose_mapping(replace(found, mapping=None), place, wanted.model_dump(exclude_unset=True))
+    return choose_mapping(found, place, {"labels": wanted.labels if wanted else {}})
 
 
-def _add(rows: Loaded, part: Part, more: Loaded) -> None:
-    rows.parts.setdefault(part, []).extend(more.parts["train"])
+def _add(rows: Loaded, more: Loaded) -> None:
+    for part, found in more.parts.items():
+        rows.parts.setdefault(part, []).extend(found)
     rows.dropped += more.dropped
     rows.origin.setdefault("files", {}).update(more.origin["files"])
 

@@ -56,14 +56,15 @@ def prepare(one: Specialist, loaded: Loaded, seed: int, most_rows: int | None = 
     A source's own test part stays its test. Rows of one group stay together, labels are shared out evenly.
 
     Args:
-        most_rows: Take at most so many rows, drawn by the seed.
+        most_rows: Take at most so many rows of each part that the source has, drawn by the seed.
 
     Raises:
         DataError: Too few rows are left, or there are too many.
     """
     counts: dict[str, Any] = {"read": sum(len(rows) for rows in loaded.parts.values()) + len(loaded.dropped)}
     dropped = list(loaded.dropped)
-    parts = {part: _take(rows, most_rows, seed, part) for part, rows in loaded.parts.items()}
+    drawn = {part: _draw(len(rows), most_rows, seed, part) for part, rows in loaded.parts.items()}
+    parts = {part: [(number, loaded.parts[part][number]) for number in numbers] for part, numbers in drawn.items()}
     counts["not_drawn"] = sum(len(loaded.parts[part]) - len(rows) for part, rows in parts.items())
     if sum(len(rows) for rows in parts.values()) > MOST_ROWS:
         raise DataError(f"The source has more than {MOST_ROWS:,} rows. Take fewer with --rows.")
@@ -94,33 +95,41 @@ def _most_common(dropped: Sequence[Dropped]) -> str:
     return f" Most others were left out because: {reason} ({count:,})."
 
 
-def _take(rows: list[Example], most: int | None, seed: int, part: Part) -> list[Example]:
-    if most is None or len(rows) <= most:
-        return rows
-    chosen = np.random.default_rng([seed, 77, PARTS.index(part)]).permutation(len(rows))[:most]
-    return [rows[place] for place in sorted(chosen)]
+def _draw(count: int, most: int | None, seed: int, part: Part) -> list[int]:
+    """Return which of a part's rows are taken, in their order."""
+    if most is None or count <= most:
+        return list(range(count))
+    return sorted(np.random.default_rng([seed, 77, PARTS.index(part)]).permutation(count)[:most].tolist())
 
 
-def _clean(one: Specialist, parts: dict[Part, list[Example]], dropped: list[Dropped]) -> dict[Part, list[Example]]:
-    """Mend characters; drop what can't be graded, repeats and contradictions, and what the test part has too."""
+def _clean(
+    one: Specialist, parts: dict[Part, list[tuple[int, Example]]], dropped: list[Dropped]
+) -> dict[Part, list[Example]]:
+    """Mend characters; drop what can't be graded, repeats and contradictions, and what a held-out part has too."""
     cleaned: dict[Part, list[Example]] = {}
-    known: set[str] = set()
+    asked: set[str] = set()
+    groups: set[str] = set()
     for part in reversed(PARTS):  # the test comes first: what it asks is dropped from the others
         if part not in parts:
             continue
-        rows, kept = [_mend(row) for row in parts[part]], []
+        rows = [_mend(row) for _, row in parts[part]]
         texts = Texts(rows)
         reasons = _reasons(one, rows, texts)
+        kept = []
         for place, row in enumerate(rows):
             reason = reasons.get(place)
-            if reason is None and texts.asked[place] in known:
+            if reason is None and texts.asked[place] in asked:
                 reason = "the same question is in a part that is held out"
+            if reason is None and row.extra.get("group") in groups:
+                reason = "its group is in a part that is held out"
             if reason is None:
-                kept.append(row)
+                kept.append(place)
             else:
-                dropped.append(Dropped(f"{row.origin} {part}, example {place + 1}", reason, row.prompt))
-        known |= set(texts.asked)
-        cleaned[part] = kept
+                number = parts[part][place][0] + 1
+                dropped.append(Dropped(f"{row.origin} {part}, example {number}", reason, row.prompt))
+        asked |= {texts.asked[place] for place in kept}
+        groups |= {rows[place].extra["group"] for place in kept if rows[place].extra.get("group")}
+        cleaned[part] = [rows[place] for place in kept]
     return {part: cleaned[part] for part in PARTS if part in cleaned}
 
 
@@ -156,13 +165,16 @@ def _reasons(one: Specialist, rows: list[Example], texts: Texts) -> dict[int, st
 
 
 def _split(parts: dict[Part, list[Example]], seed: int) -> dict[Part, list[Example]]:
-    if "test" not in parts:
+    """Return the three parts; those that the source has itself stay as they are."""
+    if not parts.get("test"):
         rows = [row for found in parts.values() for row in found]
         made = splitting.split(rows, SHARES, seed)
         return {part: made[part] for part in PARTS}
-    if "validation" in parts:
+    if parts.get("validation") and parts["train"]:
         return parts
-    made = splitting.split(parts["train"], (8 / 9, 1 / 9, 0.0), seed)
+    training, validation, _ = SHARES
+    both = training + validation
+    made = splitting.split(parts["train"], (training / both, validation / both, 0.0), seed)
     return {"train": made["train"], "validation": made["validation"], "test": parts["test"]}
 
 
