@@ -92,6 +92,15 @@ def test_broken_characters_are_mended_and_what_is_equal_then_is_dropped() -> Non
     assert reasons(prepared) == {"the same row again": ["log.csv train, example 62"]}
 
 
+def test_line_ends_of_another_system_are_made_plain() -> None:
+    code = Example("Write f(x)", "def f(x):\r\n    return x\r\n", "log.csv", {"tests": "assert f(2) == 2"})
+    one = specialists.find("code-generation")
+    made = loading.generate(one, 60, 1).parts["train"]
+    prepared = prepare([*made, code], one=one)
+    written = {row.response for part in prepared.parts.values() for row in part}
+    assert "def f(x):\n    return x\n" in written
+
+
 @pytest.mark.parametrize(
     ("name", "row", "reason"),
     [
@@ -154,6 +163,16 @@ def test_a_sources_own_test_stays_its_test_and_nothing_of_it_is_trained_on() -> 
     assert [row.prompt for row in prepared.test] == [SENTIMENT.ask(row.prompt) for row in test]
     assert [len(prepared.parts[part]) for part in PARTS] == [160, 20, 40]
     assert reasons(prepared) == {"the same question is in a part that is held out": ["log.csv train, example 181"]}
+    assert_adds_up(prepared)
+
+
+def test_near_repeats_of_the_sources_own_test_are_not_trained_on_and_it_stays_whole() -> None:
+    test = rows(40, 1000)
+    twin = Example(test[4].prompt.replace("cost", "costs"), test[4].response, "log.csv")
+    third = Example(twin.prompt.replace("hours", "hour"), twin.response, "log.csv")
+    prepared = prepare([*rows(180), third], [*test, twin])
+    assert len(prepared.test) == 41
+    assert reasons(prepared) == {"nearly the same row again": ["log.csv train, example 181"]}
     assert_adds_up(prepared)
 
 

@@ -102,45 +102,63 @@ def _draw(count: int, most: int | None, seed: int, part: Part) -> list[int]:
     return sorted(np.random.default_rng([seed, 77, PARTS.index(part)]).permutation(count)[:most].tolist())
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row with where it stands in its part; the first is 0."""
+
+    part: Part
+    number: int
+    example: Example
+
+    def drop(self, reason: str) -> Dropped:
+        return Dropped(f"{self.example.origin} {self.part}, example {self.number + 1}", reason, self.example.prompt)
+
+
 def _clean(
     one: Specialist, parts: dict[Part, list[tuple[int, Example]]], dropped: list[Dropped]
 ) -> dict[Part, list[Example]]:
     """Mend characters; drop what can't be graded, repeats and contradictions, and what a held-out part has too."""
-    cleaned: dict[Part, list[Example]] = {}
+    kept: list[_Row] = []
     asked: set[str] = set()
     groups: set[str] = set()
     for part in reversed(PARTS):  # the test comes first: what it asks is dropped from the others
-        if part not in parts:
-            continue
-        rows = [_mend(row) for _, row in parts[part]]
-        texts = Texts(rows)
-        reasons = _reasons(one, rows, texts)
-        kept = []
+        rows = [_Row(part, number, _mend(row)) for number, row in parts.get(part, [])]
+        texts = Texts([row.example for row in rows])
+        reasons = _reasons(one, [row.example for row in rows], texts)
         for place, row in enumerate(rows):
-            reason = reasons.get(place)
-            if reason is None and texts.asked[place] in asked:
-                reason = "the same question is in a part that is held out"
-            if reason is None and row.extra.get("group") in groups:
-                reason = "its group is in a part that is held out"
-            if reason is None:
-                kept.append(place)
-            else:
-                number = parts[part][place][0] + 1
-                dropped.append(Dropped(f"{row.origin} {part}, example {number}", reason, row.prompt))
-        asked |= {texts.asked[place] for place in kept}
-        groups |= {rows[place].extra["group"] for place in kept if rows[place].extra.get("group")}
-        cleaned[part] = [rows[place] for place in kept]
-    return {part: cleaned[part] for part in PARTS if part in cleaned}
+            if texts.asked[place] in asked:
+                reasons.setdefault(place, "the same question is in a part that is held out")
+            elif row.example.extra.get("group") in groups:
+                reasons.setdefault(place, "its group is in a part that is held out")
+        dropped += [rows[place].drop(reason) for place, reason in sorted(reasons.items())]
+        places = [place for place in range(len(rows)) if place not in reasons]
+        asked |= {texts.asked[place] for place in places}
+        groups |= {rows[place].example.extra["group"] for place in places if rows[place].example.extra.get("group")}
+        kept += [rows[place] for place in places]
+    kept = _drop_near(kept, dropped)
+    return {part: [row.example for row in kept if row.part == part] for part in PARTS if part in parts}
+
+
+def _drop_near(rows: list[_Row], dropped: list[Dropped]) -> list[_Row]:
+    """Drop near repeats, also of held-out rows; a source's own test stays whole, as others measure on it too."""
+    examples = [row.example for row in rows]
+    found = likeness.find_near_duplicates(examples, Texts(examples), set())
+    near = {place for place in (found.rows if found else ()) if rows[place].part != "test"}
+    dropped += [rows[place].drop("nearly the same row again") for place in sorted(near)]
+    return [row for place, row in enumerate(rows) if place not in near]
 
 
 def _mend(row: Example) -> Example:
-    if not (writing.is_odd(row.prompt) or writing.is_odd(row.response)):
-        return row
-    return replace(row, prompt=writing.mend(row.prompt), response=writing.mend(row.response))
+    return replace(row, prompt=_mend_text(row.prompt), response=_mend_text(row.response))
+
+
+def _mend_text(text: str) -> str:
+    text = text.replace("\r\n", "\n")
+    return writing.mend(text) if writing.is_odd(text) else text
 
 
 def _reasons(one: Specialist, rows: list[Example], texts: Texts) -> dict[int, str]:
-    """Return why rows can't be used, by place."""
+    """Return why rows of a part can't be used, by place."""
     reasons: dict[int, str] = {}
     for place, row in enumerate(rows):
         if one.labels and row.response not in one.labels:
@@ -151,12 +169,9 @@ def _reasons(one: Specialist, rows: list[Example], texts: Texts) -> dict[int, st
         except (DataError, ValueError) as error:
             reasons[place] = " ".join(str(error).split())[:200]
     repeated = likeness.find_duplicates(rows, texts)
-    first = set(repeated.rows) if repeated else set()
-    near = likeness.find_near_duplicates(rows, texts, first)
     conflicting = likeness.find_conflicts(rows, texts) if one.labels else None
     for finding, reason in (
         (repeated, "the same row again"),
-        (near, "nearly the same row again"),
         (conflicting, "the same question has another answer too"),
     ):
         for place in finding.rows if finding else ():
