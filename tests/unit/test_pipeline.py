@@ -169,7 +169,7 @@ def test_a_sources_own_test_stays_its_test_and_nothing_of_it_is_trained_on() -> 
 def test_near_repeats_of_the_sources_own_test_are_not_trained_on_and_it_stays_whole() -> None:
     test = rows(40, 1000)
     twin = Example(test[4].prompt.replace("cost", "costs"), test[4].response, "log.csv")
-    third = Example(twin.prompt.replace("hours", "hour"), twin.response, "log.csv")
+    third = Example(test[4].prompt.replace("hours", "hour"), twin.response, "log.csv")
     prepared = prepare([*rows(180), third], [*test, twin])
     assert len(prepared.test) == 41
     assert reasons(prepared) == {"nearly the same row again": ["log.csv train, example 181"]}
