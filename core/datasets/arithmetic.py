@@ -163,10 +163,11 @@ def _evaluate(tokens: list[Token], stated: Number) -> list[float]:
     Without them only where all are the same, since then they can be the unit of the whole sum.
     """
     numbers = [_read(token.text) for token in tokens if token.kind == "number"]
-    scales = {number.scale for number in [*numbers, stated]} - {1.0}
+    scales = {number.scale for number in numbers} - {1.0}
+    several = len(scales | ({stated.scale} - {1.0})) > 1
     results: list[float] = []
-    for percent in (1.0, 0.01):
-        for scaled in (False, True) if len(scales) < 2 else (True,):
+    for percent in (1.0, 0.01) if any(number.is_percent for number in numbers) else (1.0,):
+        for scaled in (True,) if several else (False, True) if scales else (False,):
             value = _evaluate_as(tokens, percent, scaled)
             if value is not None and math.isfinite(value) and value not in results:
                 results.append(value)

@@ -7,7 +7,7 @@ import pytest
 
 from core.datasets import preview, versions
 from core.datasets.chat import read_chat_format
-from core.datasets.doctor import consultation, examination, mending, privacy, spec, writing
+from core.datasets.doctor import consultation, division, examination, mending, privacy, spec, writing
 from core.datasets.doctor.examination import Report
 from core.datasets.examples import Example, Turn
 from core.paths import STARTER_DIR, Workspace
@@ -248,3 +248,24 @@ def test_an_import_by_a_job_brings_its_report(workspace: Workspace, tmp_path: Pa
     job = support.wait_for_end(workspace, submission.submit(workspace, path, found.form, mapping, name="m"))
     report = consultation.stored_report(workspace, job.result["sha"])
     assert report is not None and not report.is_sound
+
+
+def test_cores_that_share_the_rows_find_what_one_finds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, _ = traps.make(4_500, seed=5)
+    guard, chat = consultation.benchmark_guard(Workspace(Path("nowhere"))), read_chat_format(STARTER_DIR)
+    reports = []
+    for is_shared in (False, True):
+        monkeypatch.setattr(division, "is_worthwhile", lambda rows, is_shared=is_shared: is_shared)
+        reports.append(examination.examine(rows, guard=guard, chat=chat, max_length=traps.MAX_LENGTH))
+    alone, shared = reports
+    assert {one.kind for one in alone.findings} >= {"leaks", "duplicates", "wrong_sums", "personal_data", "cut"}
+    assert alone == shared
+
+
+def test_groups_that_stand_in_both_datasets_are_found() -> None:
+    mine = [Example(f"Question {row}?", "yes", extra={"group": f"patient {row % 4}"}) for row in range(40)]
+    other = [Example("Another question?", "no", extra={"group": "patient 2"})]
+    report = examination.examine(mine, against=other)
+    [found] = [one for one in report.findings if one.kind == "straddling"]
+    assert found.severity == "severe"
+    assert [row % 4 for row in found.rows] == [2] * 10

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.datasets.chat import ChatFormat
-from core.datasets.doctor import likeness, privacy, writing
+from core.datasets.doctor import division, likeness, privacy, writing
 from core.datasets.doctor.finding import KINDS, Finding, Severity, make_finding
 from core.datasets.doctor.likeness import Texts
 from core.datasets.examples import Example
@@ -43,7 +43,6 @@ def examine(
     chat: ChatFormat | None = None,
     max_length: int = 1024,
     against: Sequence[Example] = (),
-    told: Callable[[str], None] | None = None,
 ) -> Report:
     """Return what is wrong with the examples.
 
@@ -52,10 +51,9 @@ def examine(
         chat: How the base writes a conversation; without it lengths are not looked at.
         max_length: Tokens that an example may have in training.
         against: Other examples, such as a test set, with which these must have no question in common.
-        told: Called with the name of each check before it begins.
     """
     with _no_collector():
-        return _examine(examples, guard, chat, max_length, against, told)
+        return _examine(examples, guard, chat, max_length, against)
 
 
 @contextmanager
@@ -76,38 +74,56 @@ def _examine(
     chat: ChatFormat | None,
     max_length: int,
     against: Sequence[Example],
-    told: Callable[[str], None] | None,
 ) -> Report:
     texts = Texts(examples)
-    findings: list[Finding | None] = []
 
-    def run(name: str, check: Callable[[], Finding | None]) -> Finding | None:
-        if told is not None:
-            told(name)
-        found = check()
-        findings.append(found)
-        return found
+    def compare() -> list[Finding]:
+        repeated = likeness.find_duplicates(examples, texts)
+        known = set(repeated.rows) if repeated else set()
+        return _those([
+            repeated,
+            likeness.find_near_duplicates(examples, texts, known),
+            likeness.find_conflicts(examples, texts),
+            likeness.find_overlap(examples, texts, against) if against else None,
+            find_straddling(examples, against) if against else None,
+        ])  # fmt: skip
 
-    repeated = run("repeats", lambda: likeness.find_duplicates(examples, texts))
-    known = set(repeated.rows) if repeated else set()
-    run("near repeats", lambda: likeness.find_near_duplicates(examples, texts, known))
-    run("conflicts", lambda: likeness.find_conflicts(examples, texts))
-    if against:
-        run("overlap", lambda: likeness.find_overlap(examples, texts, against))
-    if guard is not None:
-        run("benchmarks", lambda: find_leaks(examples, guard))
-    run("answers", lambda: writing.find_short_answers(examples))
-    if chat is not None:
-        run("lengths", lambda: None)
-        findings += find_cuts(examples, chat, max_length)
-    run("personal data", lambda: find_private(examples, "personal_data", privacy.find_personal))
-    run("secrets", lambda: find_private(examples, "secrets", privacy.find_secrets))
-    run("sums", lambda: writing.find_wrong_sums(examples))
-    run("characters", lambda: writing.find_odd_characters(examples))
-    run("labels", lambda: find_imbalance(examples))
-    run("languages", lambda: writing.find_languages(examples))
-    kept = [one for one in findings if one is not None]
-    return Report(len(examples), sorted(kept, key=lambda one: (ORDER[one.severity], list(KINDS).index(one.kind))))
+    def survey() -> list[Finding]:
+        return _those([
+            writing.find_short_answers(examples), find_imbalance(examples), writing.find_languages(examples)
+        ])  # fmt: skip
+
+    def read(start: int, stop: int) -> list[Finding]:
+        part = examples[start:stop]
+        return _those([
+            find_leaks(part, guard) if guard is not None else None,
+            *(find_cuts(part, chat, max_length) if chat is not None else []),
+            find_private(part, "personal_data", privacy.find_personal),
+            find_private(part, "secrets", privacy.find_secrets),
+            writing.find_wrong_sums(part),
+            writing.find_odd_characters(part),
+        ])  # fmt: skip
+
+    if division.is_worthwhile(len(examples)):
+        findings = division.run(len(examples), [compare, survey], read)
+    else:
+        findings = [*compare(), *survey(), *read(0, len(examples))]
+    return Report(len(examples), sorted(findings, key=lambda one: (ORDER[one.severity], list(KINDS).index(one.kind))))
+
+
+def _those(findings: Sequence[Finding | None]) -> list[Finding]:
+    return [finding for finding in findings if finding is not None]
+
+
+def find_straddling(examples: Sequence[Example], against: Sequence[Example]) -> Finding | None:
+    """Return the rows of groups that the other examples have rows of too."""
+    groups = {group for one in against if (group := one.extra.get("group"))}
+    rows = (
+        (row, f"group {group}: {one.prompt}")
+        for row, one in enumerate(examples)
+        if (group := one.extra.get("group")) and group in groups
+    )
+    return make_finding("straddling", rows)
 
 
 def find_leaks(examples: Sequence[Example], guard: LeakGuard) -> Finding | None:

@@ -29,6 +29,10 @@ KINDS: dict[str, Kind] = {
         "severe", "Rows that the other dataset has too",
         "What is trained on must not be tested on. Drop them here.", "drop",
     ),
+    "straddling": Kind(
+        "severe", "Groups of which the other dataset has rows too",
+        "Rows of one group tell about each other. Keep each group on one side; drop them here.", "drop",
+    ),
     "conflicts": Kind(
         "severe", "The same question with different answers",
         "Nothing can be learned from them. Drop all rows of such a question, or correct them in the file.", "drop",
