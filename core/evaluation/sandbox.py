@@ -1,6 +1,12 @@
 """Runs code that a model wrote: in namespaces of its own, without network, home or files, with limits.
 
 Linux only: it needs user namespaces. Where they can't be had the code is not run at all.
+
+The tests run in one process and the answer in another; see `core.evaluation.jailed`. The verdict comes from the tests'
+process alone, on which the answer has no hold: it sees the arguments of its calls, and what it returns is rebuilt by
+value. Where the tests' text asks for more than values (see `core.evaluation.separation`), both share one process. Then
+the outside is held just as well, but not the verdict: such an answer could return objects that claim to equal
+everything, patch what the tests call, or look for the tests in memory.
 """
 
 import contextlib
@@ -19,27 +25,12 @@ from pathlib import Path
 
 from core.errors import SandboxError
 from core.evaluation.metrics.code import read_code
+from core.evaluation.separation import separate
 
 SECONDS = 5.0
 MEMORY_BYTES = 512_000_000
 MOST_OUTPUT = 4_000
 _NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
-# The word that proves the end of the tests is read only after they ran, so leaving early is no way to pass.
-_RUN = """
-import json, sys
-source, tests = json.loads(sys.stdin.readline())
-out = sys.stdout
-sys.stdout = sys.stderr = open("/dev/null", "w")
-try:
-    scope = {"__name__": "__main__"}
-    exec(compile(source, "answer", "exec"), scope)
-    exec(compile(tests, "tests", "exec"), scope)
-    told = ["passed", sys.stdin.readline()]
-except BaseException as error:
-    told = ["failed", (type(error).__name__ + ": " + str(error))[:300]]
-out.write(json.dumps(told))
-out.flush()
-"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ def check() -> None:
     Raises:
         SandboxError: It says what is missing.
     """
-    if sys.platform != "linux" or shutil.which("unshare") is None:
+    if sys.platform != "linux" or not _unshare():
         raise SandboxError("Code is run only on Linux, where it can be contained. Choose another specialist.")
     told = _run("x = 1", "assert x == 1", 20.0, MEMORY_BYTES)
     if not told.passed:
@@ -78,20 +69,26 @@ def check() -> None:
         )
 
 
+def _unshare() -> str:
+    return shutil.which("unshare") or ""
+
+
 def _run(source: str, tests: str, seconds: float, memory_bytes: int) -> Outcome:
+    try:
+        parts = separate(tests)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return Outcome(False, f"the tests can't be read: {error}", 0.0)
     word = secrets.token_hex(16)
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    cpu = int(seconds) + 1
     told = {
         "prefix": sys.base_prefix,
         "limits": {
-            "RLIMIT_CPU": cpu, "RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 1_000_000, "RLIMIT_NOFILE": 64,
+            "RLIMIT_CPU": int(seconds) + 1, "RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 1_000_000, "RLIMIT_NOFILE": 64,
             "RLIMIT_CORE": 0,
         },
-        "command": [str(interpreter), "-I", "-S", "-B", "-c", _RUN],
     }  # fmt: skip
     jail = Path(__file__).with_name("jail.py")
-    command = ["unshare", *_NAMESPACES, "--", str(interpreter), "-I", "-S", "-B", str(jail), json.dumps(told)]
+    command = [_unshare(), *_NAMESPACES, "--", str(interpreter), "-I", "-S", "-B", str(jail), json.dumps(told)]
     began = time.monotonic()
     child = subprocess.Popen(
         command,
@@ -99,11 +96,11 @@ def _run(source: str, tests: str, seconds: float, memory_bytes: int) -> Outcome:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+        env={"LANG": "C.UTF-8", "HOME": "/tmp", "PATH": "/usr/bin:/bin"},
     )
     try:
-        sent = f"{json.dumps([source, tests])}\n{word}".encode()
-        output = _exchange(child, sent, began + seconds)
+        sent = json.dumps([source, tests, parts.names, parts.modules, parts.together])
+        output = _exchange(child, f"{sent}\n{word}".encode(), began + seconds)
     finally:
         _end(child)
     passed_s = time.monotonic() - began
