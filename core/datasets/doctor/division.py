@@ -1,4 +1,8 @@
-"""Shares checks out over the machine's cores: each looks at some rows, and what they find is put together again."""
+"""Shares checks out over the machine's cores: copies of this process look at some rows each, it at all meanwhile.
+
+A copy may run Python alone: libraries with threads of their own, such as tokenizers and MinHash, would wait in it for
+threads that were not copied.
+"""
 
 import ctypes
 import multiprocessing
@@ -7,6 +11,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from core.datasets.doctor.finding import SHOWN, Finding, Shown
@@ -18,7 +24,7 @@ PARTS_A_CORE = 4  # so that a core that is done early takes over from another
 Check = Callable[[int, int], list[Finding]]
 Whole = Callable[[], list[Finding]]
 
-_work: tuple[Sequence[Whole], Check] | None = None
+_work: Check | None = None
 
 
 def is_worthwhile(rows: int) -> bool:
@@ -32,7 +38,7 @@ def is_worthwhile(rows: int) -> bool:
 
 
 def run(rows: int, wholes: Sequence[Whole], check: Check) -> list[Finding]:
-    """Return the findings of checks that need all rows, and of `check(start, stop)` over parts of them.
+    """Return the findings of `wholes`, run here, and of `check(start, stop)`, run by copies over parts of the rows.
 
     The copies see the rows as they are here; only what they find is sent back.
     """
@@ -40,13 +46,15 @@ def run(rows: int, wholes: Sequence[Whole], check: Check) -> list[Finding]:
     cores = len(os.sched_getaffinity(0))
     size = -(-rows // (cores * PARTS_A_CORE))
     parts = [(start, min(rows, start + size)) for start in range(0, rows, size)]
-    _work = (wholes, check)
+    _work = check
     try:
-        with multiprocessing.get_context("fork").Pool(cores, _end_with_parent) as pool:
-            alone = [pool.apply_async(_run_whole, (place,)) for place in range(len(wholes))]
-            shared = [pool.apply_async(_run_part, part) for part in parts]
-            found = [finding for result in alone for finding in result.get()]
-            return found + merge([finding for result in shared for finding in result.get()])
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(cores - 1, context, _end_with_parent) as pool:
+            shared = [pool.submit(_run_part, *part) for part in parts]
+            found = [finding for whole in wholes for finding in whole()]
+            return found + merge([finding for result in shared for finding in result.result()])
+    except BrokenProcessPool:  # a copy was killed, for instance for its memory
+        return [*(finding for whole in wholes for finding in whole()), *check(0, rows)]
     finally:
         _work = None
 
@@ -56,14 +64,9 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _run_whole(place: int) -> list[Finding]:
-    assert _work is not None
-    return _work[0][place]()
-
-
 def _run_part(start: int, stop: int) -> list[Finding]:
     assert _work is not None
-    return [shift(finding, start) for finding in _work[1](start, stop)]
+    return [shift(finding, start) for finding in _work(start, stop)]
 
 
 def shift(finding: Finding, by: int) -> Finding:

@@ -89,7 +89,8 @@ def _examine(
         ])  # fmt: skip
 
     def survey() -> list[Finding]:
-        return _those([
+        cuts = find_cuts(examples, chat, max_length) if chat is not None else []
+        return cuts + _those([
             writing.find_short_answers(examples), find_imbalance(examples), writing.find_languages(examples)
         ])  # fmt: skip
 
@@ -97,7 +98,6 @@ def _examine(
         part = examples[start:stop]
         return _those([
             find_leaks(part, guard) if guard is not None else None,
-            *(find_cuts(part, chat, max_length) if chat is not None else []),
             find_private(part, "personal_data", privacy.find_personal),
             find_private(part, "secrets", privacy.find_secrets),
             writing.find_wrong_sums(part),
