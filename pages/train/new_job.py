@@ -324,7 +324,11 @@ with right, st.container(border=True):
                 tuple(industry_ids),
                 str(data or ""),
                 tuple(sorted(mix.items())),
-                (*stamp_of(base, industry_ids), dataset.sha if dataset else ""),
+                (
+                    *stamp_of(base, industry_ids),
+                    dataset.sha if dataset else "",
+                    expert.model_dump_json() if expert else "",
+                ),
                 dataset.name if dataset else "",
                 sourcing,
             )

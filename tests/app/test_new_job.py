@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from streamlit.testing.v1 import AppTest
 
+from core.catalog import specialists
+from core.datasets import versions
+from core.evaluation.pinned import read_pinned
 from core.hardware.readings import read_machine
 from core.paths import Workspace
 from core.process import queue
@@ -333,6 +337,118 @@ def test_a_broken_pack_is_named_and_an_own_file_can_still_be_trained_on(
     assert "legal.yaml" in one_sentence(tab)
     assert_can_not_start(tab)
     assert_fine(start(drop(tab, "mine.jsonl", rows())))
+
+
+# A specialist
+
+
+def choose_specialist(tab: AppTest, name: str) -> AppTest:
+    by_label(tab.segmented_control, "Data").set_value("A specialist").run()
+    return tab.selectbox(key="specialist").set_value(name).run()
+
+
+def drop_rows(tab: AppTest, name: str, content: bytes) -> AppTest:
+    """Choose a file of the specialist's dataset and drop one."""
+    by_label(tab.segmented_control, "Rows").set_value("A file of the dataset").run()
+    return next(one for one in tab.file_uploader if one.key == "specialist_file").upload(name, content).run()
+
+
+def reviews(count: int, label: str = "{}") -> bytes:
+    lines = [f"The stay at inn {n} took {n * 13} hours\t{label.format(n % 2)}" for n in range(count)]
+    return ("\n".join(["sentence\tlabel", *lines]) + "\n").encode()
+
+
+def test_a_specialist_is_counted_and_estimated_and_queued_with_its_aims(
+    workspace: Workspace, open_page: OpenPage, asked_for: list[Workspace]
+) -> None:
+    tab = open_page(NEW_JOB)
+    by_label(tab.segmented_control, "How thoroughly").set_value("quick").run()
+    choose_specialist(tab, "ticket-routing")
+    assert_fine(tab)
+    shown = texts(tab)
+    assert "ticket-routing" in shown.replace("\\", "") and "held-out questions decide the verdict" in shown
+    assert {"Time", "Memory", "Disk"} <= {one.label for one in tab.metric}
+    assert by_label(tab.text_input, "Rank").value == "8"
+    assert all_jobs(workspace) == []
+    start(tab)
+    (job,) = all_jobs(workspace)
+    assert (job.state, job.spec["specialist"], job.spec["industries"]) == ("queued", "ticket-routing", [])
+    assert job.spec["aims"] == {"accuracy": {"baseline": 0.7, "tuned": 0.9}}
+    assert (job.spec["config"]["rank"], job.spec["config"]["alpha"]) == (8, 16)
+    pinned = read_pinned(workspace, job.spec["benchmark"])
+    assert list(pinned.metrics) == ["accuracy", "macro_f1"]
+    assert job.estimate["seconds"] > 0 and workspace in asked_for
+    examples = versions.load(workspace, job.spec["dataset"])
+    assert len(examples) == sum(job.spec["composition"].values())
+    assert not {one.prompt for one in examples} & {item.prompt for item in pinned.items}
+
+
+def test_another_specialist_brings_its_own_rank_and_where_its_rows_come_from(
+    workspace: Workspace, open_page: OpenPage
+) -> None:
+    tab = choose_specialist(open_page(NEW_JOB), "sentiment")
+    assert by_label(tab.segmented_control, "Rows").options == [
+        "Generated examples", "Its dataset on the hub", "A file of the dataset"
+    ]  # fmt: skip
+    by_label(tab.segmented_control, "Rows").set_value("Its dataset on the hub").run()
+    assert "stanfordnlp/sst2 is not on this machine yet" in " ".join(one.value for one in tab.info).replace("\\", "")
+    assert_can_not_start(tab)
+    choose_specialist(tab, "invoice-fields")
+    assert_fine(tab)
+    assert by_label(tab.segmented_control, "Rows").options == ["Generated examples", "A file of the dataset"]
+    assert by_label(tab.text_input, "Rank").value == "16"
+    assert not button(tab, START).disabled
+
+
+def test_a_file_of_a_specialists_dataset_is_read_by_its_mapping(workspace: Workspace, open_page: OpenPage) -> None:
+    tab = choose_specialist(open_page(NEW_JOB), "sentiment")
+    by_label(tab.segmented_control, "Rows").set_value("A file of the dataset").run()
+    assert_fine(tab)
+    assert_can_not_start(tab)
+    tab = drop_rows(tab, "train.tsv", reviews(240))
+    assert_fine(tab)
+    start(tab)
+    (job,) = all_jobs(workspace)
+    assert job.spec["specialist"] == "sentiment"
+    assert {item.answer for item in read_pinned(workspace, job.spec["benchmark"]).items} == {"positive", "negative"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("foreign.csv", b"question,answer\n" + b"".join(b"Where is box %d?,there\n" % n for n in range(60)),
+         "0 can be used; at least 30 are needed. Most others were left out because: 'there' is none of the labels"),
+        ("few.tsv", reviews(12), "Of the rows for 'sentiment', 12 can be used; at least 30 are needed."),
+        ("mixed.tsv", reviews(60, "7"), "Of the rows for 'sentiment', 0 can be used"),
+        ("one.csv", b"text\nfine\n", "Which column of one.csv holds"),
+        ("empty.csv", b"", "empty.csv"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "picture.csv"),
+    ],
+    ids=["foreign", "few", "labels", "columns", "empty", "picture"],
+)  # fmt: skip
+def test_a_wrong_file_of_a_specialist_is_refused_in_a_sentence(
+    workspace: Workspace, open_page: OpenPage, name: str, content: bytes, says: str
+) -> None:
+    tab = drop_rows(choose_specialist(open_page(NEW_JOB), "sentiment"), name, content)
+    told = one_sentence(tab)
+    assert says in told and "/tmp" not in told
+    assert_can_not_start(tab)
+    assert_fine(drop_rows(tab, "train.tsv", reviews(240)))
+    assert not button(tab, START).disabled
+
+
+def test_a_specialist_that_was_changed_meanwhile_is_counted_anew(workspace: Workspace, open_page: OpenPage) -> None:
+    own = workspace.root / "specialists" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    shipped = yaml.safe_load((specialists.SPECIALISTS_DIR / "customer-service.yaml").read_text(encoding="utf-8"))
+    (routing,) = [one for one in shipped["specialists"] if one["id"] == "ticket-routing"]
+    for prompt in ("Which team?", "Who shall take this ticket?"):
+        own.write_text(yaml.safe_dump(shipped | {"specialists": [routing | {"prompt": prompt + "\n{text}"}]}))
+        tab = choose_specialist(open_page(NEW_JOB), "ticket-routing")
+        assert_fine(start(tab))
+        newest = all_jobs(workspace)[0]
+        items = read_pinned(workspace, newest.spec["benchmark"]).items
+        assert all(item.prompt.startswith(prompt) for item in items)
 
 
 # From another job's settings

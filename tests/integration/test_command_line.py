@@ -293,7 +293,9 @@ def test_industries_and_bases_are_listed_with_what_a_person_chooses_by(atelier: 
 
 COMMANDS = [
     [],
-    *[[name] for name in ("train", "evaluate", "compare", "app", "doctor", "industries", "bases", "jobs", "data")],
+    *[[name] for name in ("train", "evaluate", "compare", "app", "doctor", "industries", "specialists", "bases")],
+    ["jobs"],
+    ["data"],
     *[["jobs", name] for name in ("list", "show", "log", "diff", "cancel", "pause", "resume", "retry", "priority")],
     *[["data", name] for name in ("import", "check", "split", "mix", "list", "show", "delete", "make")],
 ]

@@ -1,5 +1,6 @@
 """Specialists: every shipped one is sound, and a wrong one is refused by file, specialist and field."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from core.catalog.specialists import METRICS, TASK_TYPES, Specialist
 from core.datasets.specialist import check, loading
 from core.errors import CatalogError, NotFound
 from core.evaluation.measures import MEASURES
-from core.paths import Workspace
+from core.paths import PROJECT_DIR, Workspace
 
 SHIPPED = specialists.all_specialists()
 # The fields that narrow models are wanted for; in each there are two at least.
@@ -370,3 +371,9 @@ def test_the_check_names_what_is_wrong_with_a_grammar_its_answers_and_its_source
     tmp_path: Path, changes: dict[str, Any], says: str
 ) -> None:
     assert any(says in fault for fault in check.find_faults(read_one(tmp_path, **changes)))
+
+
+def test_the_readme_counts_them_rightly() -> None:
+    readme = (PROJECT_DIR / "README.md").read_text(encoding="utf-8")
+    counted = {int(number) for number in re.findall(r"(\d+) (?:specialists|narrow tasks)", readme)}
+    assert counted == {len(SHIPPED)}
