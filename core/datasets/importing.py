@@ -23,7 +23,7 @@ from core.datasets.files.recognition import FileFormat
 from core.datasets.files.row import Reject, Row
 from core.datasets.files.table import read_rows
 from core.datasets.mapping import BadRow, ColumnMapping, to_examples
-from core.datasets.preview import show_column
+from core.datasets.preview import MOST_NAME_LETTERS, no_example, show_column
 from core.errors import BadInput, DataError
 from core.paths import Workspace
 from core.store import datasets
@@ -35,7 +35,8 @@ SHOWN_PROBLEMS = 100
 MOST_REASONS = 200
 SPARE_BYTES = 1_000_000_000
 LOOK_EVERY_ROWS = 2_000
-MOST_NAME_LETTERS = 120
+MOST_REJECTS = 200_000
+LEAST_USE = 0.01
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,15 @@ def import_file(
                     sorter.take(row)
                     if progress.rows % LOOK_EVERY_ROWS == 0:
                         _check_room(workspace.root)
+                        _check_use(one, progress)
                         if told is not None and not told(progress):
                             raise Cancelled
                 before += one.stat().st_size
         if not progress.examples:
-            first = f" The first: {sorter.problems[0].show()}" if sorter.problems else ""
-            raise DataError(f"{path} gives no example; all {progress.rows:,} rows were put aside.{first}")
+            if not sorter.problems:
+                raise DataError(f"{path} has no rows. Give a file with at least one.")
+            first = sorter.problems[0]
+            raise no_example(path, progress.rows, first.line, first.column, first.reason)
         if not progress.rejected:
             (staging / REJECTS_FILE).unlink()
         manifest = _describe(files, form, mapping, name, sorter, source or {})
@@ -196,6 +200,15 @@ class _Sorter:
 
 def _encoded(example: Example) -> bytes:
     return json.dumps(example.to_row(), ensure_ascii=False, sort_keys=True).encode("utf-8") + b"\n"
+
+
+def _check_use(path: Path, progress: Progress) -> None:
+    """Refuse a file of which next to nothing is an example, before all of it lies among the rows put aside."""
+    if progress.rejected >= MOST_REJECTS and progress.examples < LEAST_USE * progress.rows:
+        raise DataError(
+            f"{path} gives {progress.examples:,} examples in its first {progress.rows:,} rows, so the import was "
+            "stopped. Look at how it is read, or give a file of the good rows alone."
+        )
 
 
 def _check_room(root: Path) -> None:

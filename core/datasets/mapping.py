@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -10,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.datasets.examples import Example, Role, Turn, join_instruction
-from core.datasets.files.json_rows import kind_of
+from core.datasets.files.values import find_fault, kind_of
 from core.paths import DATA_DIR
 
 Layout = Literal["pair", "chat", "ratings", "marked"]
@@ -136,6 +138,13 @@ def text_of(value: Any) -> str | None:
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
+    if isinstance(value, bytes):  # texts that Parquet was not told are texts
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, date | time | timedelta | Decimal):
+        return str(value)
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -232,8 +241,10 @@ def _messages(value: Any) -> list[Turn] | None:
     """Return the turns of a list of messages in OpenAI's or ShareGPT's spelling, or None where it is none."""
     if isinstance(value, str) and value.lstrip().startswith("[{"):  # a list inside a CSV field
         try:
-            value = json.loads(value)
+            text, value = value, json.loads(value)
         except (ValueError, RecursionError):
+            return None
+        if find_fault(value, text):
             return None
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
         return None

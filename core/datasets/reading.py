@@ -6,8 +6,8 @@ from typing import Any
 
 from core.datasets.examples import Example, join_instruction
 from core.datasets.files import json_rows
-from core.datasets.files.json_rows import kind_of
 from core.datasets.files.row import Reject
+from core.datasets.files.values import kind_of
 from core.errors import DataError
 from core.wording import show_name
 

@@ -20,7 +20,6 @@ from core.store.jobs import Job
 from pages.widgets import errors, hub_card, session, uploads
 from pages.widgets.text import plain, sentence
 
-KINDS = ["csv", "tsv", "json", "jsonl", "parquet", "gz"]
 DROP, NAME, HUB = "Drop a file", "Name a file on this machine", "From the hub"
 LAYOUTS = {
     "pair": "A question and an answer in each row",
@@ -30,6 +29,7 @@ LAYOUTS = {
 }
 ENCODINGS = ["recognised", "utf-8", "cp1252", "iso-8859-1", "utf-16", "shift_jis", "gb18030"]
 SHOWN = 5
+MOST_SHOWN_LETTERS = 2_000
 
 
 def show(workspace: Workspace) -> None:
@@ -41,7 +41,8 @@ def show(workspace: Workspace) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             encoding = st.selectbox("Encoding", ENCODINGS, key="import_encoding", width=170)
         found = preview.look_at(path, encoding=None if encoding == ENCODINGS[0] else encoding)
-        st.caption(f"{plain(found.form.title)}, {len(found.columns)} columns: {plain(', '.join(found.columns[:12]))}")
+        columns = plain(preview.show_columns(found.columns))
+        st.caption(f"{plain(found.form.title)}, {len(found.columns):,} columns: {columns}")
         if found.rejects:
             first = found.rejects[0]
             st.caption(
@@ -50,8 +51,11 @@ def show(workspace: Workspace) -> None:
             )
         mapping = _pick_mapping(found, path)
         examples = preview.sample_examples(found, mapping, path)
-        st.markdown("##### What it becomes")
-        st.dataframe(as_table(examples[:SHOWN]), hide_index=True)
+        if examples:
+            st.markdown("##### What it becomes")
+            st.dataframe(as_table(examples[:SHOWN]), hide_index=True)
+        else:
+            st.caption(f"None of the first {len(found.rows)} rows gives an example. Are these the right columns?")
         _offer_import(workspace, path, found, mapping, more, source)
 
 
@@ -67,7 +71,7 @@ def _pick_file(workspace: Workspace) -> Picked:
         return (Path(text).expanduser() if text else None), [], {}
     if way == HUB:
         return _pick_from_hub(workspace)
-    dropped = st.file_uploader("CSV, TSV, JSON, JSONL or Parquet, up to 200 MB", type=KINDS, key="import_file")
+    dropped = st.file_uploader("CSV, TSV, JSON, JSONL or Parquet, up to 200 MB", key="import_file")
     return (uploads.kept(dropped) if dropped else None), [], {}
 
 
@@ -145,12 +149,19 @@ def _offer_import(
 
 def as_table(examples: Sequence[Example]) -> pd.DataFrame:
     """Return examples as people read them: what was said before, the question, the answer."""
-    before = ["\n".join(f"{turn.role}: {turn.text}" for turn in example.turns) for example in examples]
+    before = [_cut("\n".join(f"{turn.role}: {turn.text}" for turn in example.turns)) for example in examples]
     columns = {"Before": before} if any(before) else {}
     return pd.DataFrame(
         columns
-        | {"Question": [example.prompt for example in examples], "Answer": [example.response for example in examples]}
+        | {
+            "Question": [_cut(example.prompt) for example in examples],
+            "Answer": [_cut(example.response) for example in examples],
+        }
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN_LETTERS else f"{text[:MOST_SHOWN_LETTERS]}…"
 
 
 def cancel(job: Job) -> None:

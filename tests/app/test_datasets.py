@@ -85,7 +85,7 @@ def test_a_file_on_this_machine_is_read_where_it_lies(
         ("a.csv", b"", "a.csv is empty."),
         ("a.csv", b"PK\x03\x04" + bytes(40), "a.csv is a ZIP archive or an Excel workbook."),
         ("a.csv", b"colour,size\nred,1\nblue,2\n", "Which column of a.csv holds"),
-        ("a.csv", b"question,answer\n,x\n", "None of the first 1 rows of a.csv gives an example."),
+        ("a.csv", b"question,answer\n,x\n", "a.csv gives no example in 1 row. Line 2, column 'question' is empty."),
         ("a.json", b'[{"question": ', "a.json is not valid JSON behind row 0"),
     ],
 )

@@ -3,12 +3,14 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO
 
-from core.datasets.files.recognition import FileFormat, show_encoding
-from core.datasets.files.row import MOST_BYTES_PER_ROW, Reject, Row
+from core.datasets.files.recognition import SEPARATOR_LINE, FileFormat, show_encoding
+from core.datasets.files.row import MOST_BYTES_PER_ROW, MOST_COLUMNS, Reject, Row
 from core.errors import DataError
+from core.wording import clip
 
 # What undecodable bytes become: halves of a surrogate pair, or in two-byte encodings the replacement character.
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -32,13 +34,15 @@ def read_delimited(stream: IO[bytes], form: FileFormat, where: str) -> Iterator[
     for line, fields, problem in rows:
         raw = "".join(lines.taken)
         lines.taken.clear()
+        if line == 1 and SEPARATOR_LINE.match(raw.lstrip("\ufeff")):
+            continue
         if problem is None and not any(field.strip() for field in fields):
             continue  # blank lines, and rows of nothing but delimiters
+        if names is None and form.header:
+            names = _names(fields, where, line, problem or _find_broken(raw, undecoded, form))
+            continue
         if names is None and problem is None:
-            if form.header:
-                names = _names(fields, where)
-                continue
-            names = [f"column {place}" for place in range(1, len(fields) + 1)]
+            names = _names([""] * len(fields), where, line, "")
         problem, column = problem or "", ""
         if not problem and names is not None:
             problem, column = _find_problem(fields, names, raw, undecoded, form)
@@ -125,12 +129,25 @@ def _plain(lines: _Lines, delimiter: str) -> Iterator[_Fields]:
             yield line, [], f"is longer than {MOST_BYTES_PER_ROW:,} characters"
 
 
-def _names(fields: list[str], where: str) -> list[str]:
+def _names(fields: list[str], where: str, line: int, problem: str) -> list[str]:
+    if problem:
+        raise DataError(f"{where}, line {line}, which names the columns, {problem}. Correct that line.")
+    if len(fields) > MOST_COLUMNS:
+        raise DataError(
+            f"{where} has {len(fields):,} columns; at most {MOST_COLUMNS:,} can be read. Keep those that ask and "
+            "answer."
+        )
     names = [field.strip().lstrip("\ufeff") or f"column {place}" for place, field in enumerate(fields, 1)]
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise DataError(f"{where} has two columns called {twice!r}. Rename one of them in the first line.")
+    if len(set(names)) < len(names):
+        name, _ = Counter(names).most_common(1)[0]
+        raise DataError(f"{where} has two columns called {clip(name, 80)!r}. Rename one of them in the first line.")
     return names
+
+
+def _find_broken(raw: str, undecoded: re.Pattern[str], form: FileFormat) -> str:
+    if "\0" in raw:
+        return "has a NUL character"
+    return f"has bytes that are not {show_encoding(form.encoding)}" if undecoded.search(raw) else ""
 
 
 def _find_problem(
@@ -141,16 +158,11 @@ def _find_problem(
         del fields[len(names) :]  # a delimiter at the end of each line
     if len(fields) != len(names):
         return f"has {len(fields)} fields where the header has {len(names)}", ""
-    for what, found in (("a NUL character", "\0" in raw), ("bytes that are no text", undecoded.search(raw))):
-        if found:
-            places = [name for name, field in zip(names, fields, strict=True) if _has(field, what, undecoded)]
-            told = what if what.startswith("a NUL") else f"bytes that are not {show_encoding(form.encoding)}"
-            return f"has {told}", places[0] if places else ""
+    problem = _find_broken(raw, undecoded, form)
+    if problem:
+        broken = re.compile("\0") if "\0" in raw else undecoded
+        return problem, next((name for name, field in zip(names, fields, strict=True) if broken.search(field)), "")
     return "", ""
-
-
-def _has(field: str, what: str, undecoded: re.Pattern[str]) -> bool:
-    return "\0" in field if what.startswith("a NUL") else undecoded.search(field) is not None
 
 
 def _shown(raw: str) -> str:

@@ -5,20 +5,25 @@ import csv
 import gzip
 import io
 import json
+import re
+import stat
 import zlib
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal
 
 import charset_normalizer
 
 from core.datasets.files.row import MOST_BYTES_PER_ROW
+from core.datasets.files.values import DEEPEST
 from core.errors import DataError
 
 SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 200
 DELIMITERS = (",", "\t", ";", "|")
 LONGEST_HEADER = 80
+SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\r?\n?$")  # Excel's, before the header
 Kind = Literal["csv", "json", "jsonl", "parquet"]
 
 _MARKS = (
@@ -28,6 +33,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Where the zeros of each four bytes lie when letters of two or four bytes are written without a mark.
+_ZEROS = {"utf-32-le": (1, 2, 3), "utf-32-be": (0, 1, 2), "utf-16-le": (1, 3), "utf-16-be": (0, 2)}
+_PICKLE = ("a Python pickle, which could run code", "Save its rows as JSONL or Parquet")
 # What a file begins with that people drop by mistake, and what to do about it.
 _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV"),
@@ -38,10 +46,25 @@ _OTHERS = (
     (b"BZh", "packed with bzip2", "Unpack it, or pack it with gzip"),
     (b"\xfd7zXZ", "packed with xz", "Unpack it, or pack it with gzip"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pack it with gzip"),
+    (b"\x1f\x8b", "packed with gzip twice", "Unpack it once"),
+    (b"7z\xbc\xaf\x27\x1c", "packed with 7-Zip", "Unpack it, or pack it with gzip"),
+    (b"Rar!", "a RAR archive", "Unpack it, or pack it with gzip"),
+    (b"\x7fELF", "a program", "Give a file with rows"),
     (b"\x89PNG", "a picture", "Give a file with rows"),
     (b"\xff\xd8\xff", "a picture", "Give a file with rows"),
-    (b"\x80\x04", "a Python pickle, which could run code", "Save its rows as JSONL or Parquet"),
+    (b"GIF8", "a picture", "Give a file with rows"),
+    (b"{\\rtf", "a text document (RTF)", "Save its rows as CSV"),
+    (b"<!doctype html", "a web page", "Download the data file itself"),
+    (b"<html", "a web page", "Download the data file itself"),
+    (b"<?xml", "an XML document", "Save its rows as CSV or JSONL"),
+    (b"version https://git-lfs", "a pointer of git LFS, not the file itself", "Fetch it with `git lfs pull`"),
+    (b"\x80\x02", *_PICKLE),
+    (b"\x80\x03", *_PICKLE),
+    (b"\x80\x04", *_PICKLE),
+    (b"\x80\x05", *_PICKLE),
 )
+_CONTROL = re.compile("[\x01-\b\x0e-\x1a\x1c-\x1f]")  # what no text holds many of
+NO_TEXT = "is not a text file. Give CSV, TSV, JSON, JSONL or Parquet."
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,8 @@ class FileFormat:
     """How a file is to be read.
 
     `quoting` and `header` matter for CSV alone, `rows_at` for JSON: the path of the list that holds the rows, such as
-    'item' or 'data.item', or 'columns' for one list of values for each column.
+    'item' or 'data.item', 'columns' for one list of values for each column, or nothing where the objects stand one
+    behind the other.
     """
 
     kind: Kind
@@ -99,19 +123,22 @@ def recognise(
             raise DataError(f"{path} is a Parquet file inside gzip. Unpack it first; Parquet is packed by itself.")
         return FileFormat("parquet")
     for mark, what, remedy in _OTHERS:
-        if sample.startswith(mark):
+        if sample[: len(mark)].lower() == mark.lower():
             raise DataError(f"{path} is {what}. {remedy}.")
     chosen = _check_encoding(encoding) if encoding else _find_encoding(sample, path)
     text = _decode(sample, chosen)
-    if "\0" in text[:4096] and text[:4096].count("\0") > 8:
-        raise DataError(f"{path} is not a text file. Give CSV, TSV, JSON, JSONL or Parquet.")
+    beginning = text[:4096]
+    if beginning.count("\0") > 8 or len(_CONTROL.findall(beginning)) > max(64, 0.05 * len(beginning)):
+        raise DataError(f"{path} {NO_TEXT}")
     if not text.strip("\ufeff \t\r\n"):
         raise DataError(f"{path} is empty. Give a file with at least one row.")
     found = FileFormat("csv", compressed, chosen)
     if delimiter is None and text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
-        if encoding is None and chosen not in {name for _, name in _MARKS} | {"utf-16-le", "utf-16-be"}:
+        if encoding is None and chosen not in {name for _, name in _MARKS} | set(_ZEROS):
             found = replace(found, encoding="utf-8")  # as JSON has to be; other bytes are bad rows
-        return _recognise_json(text.lstrip("\ufeff"), found, complete=len(sample) < SAMPLE_BYTES)
+        if len(sample) == SAMPLE_BYTES or path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+            return _recognise_json(text.lstrip("\ufeff"), found, may_be_whole=False)
+        return _recognise_json(text.lstrip("\ufeff"), found, may_be_whole=True)
     return _recognise_csv(text, found, path, delimiter, header, complete=len(sample) < SAMPLE_BYTES)
 
 
@@ -120,6 +147,8 @@ def _read_sample(path: Path) -> tuple[bytes, bool]:
     try:
         if path.is_dir():
             raise DataError(f"{path} is a folder. Give a file.")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe could wait for ever
+            raise DataError(f"{path} is not a text file but a pipe or a device. Save what it gives in a file.")
         with path.open("rb") as stream:
             compressed = stream.read(2) == b"\x1f\x8b"
         with open_binary(path, compressed) as stream:
@@ -145,18 +174,19 @@ def _check_encoding(name: str) -> str:
 
 def _find_encoding(sample: bytes, path: Path) -> str:
     for mark, name in _MARKS:
-        if sample.startswith(mark):
+        if sample[: len(mark)].lower() == mark.lower():
+            return name
+    for name, places in _ZEROS.items():
+        share = [sample[place % 4 : 4000 : 4] for place in places]
+        if len(sample) >= 16 and all(part.count(0) > 0.6 * len(part) for part in share):
             return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
         return "utf-8"
     except UnicodeDecodeError as error:
         bad_byte = error.start
-    for name, zeros in (("utf-16-le", sample[1:2000:2]), ("utf-16-be", sample[0:2000:2])):
-        if len(zeros) > 8 and zeros.count(0) > 0.6 * len(zeros):
-            return name
     if sample[:4096].count(0) > 8:
-        raise DataError(f"{path} is not a text file. Give CSV, TSV, JSON, JSONL or Parquet.")
+        raise DataError(f"{path} {NO_TEXT}")
     # A few bad bytes in good UTF-8 are bad rows, not another encoding.
     if len(sample.decode("utf-8", "ignore").encode("utf-8")) > 0.999 * len(sample) and bad_byte > 1000:
         return "utf-8"
@@ -168,21 +198,35 @@ def _decode(sample: bytes, encoding: str) -> str:
     return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
 
 
-def _recognise_json(text: str, found: FileFormat, complete: bool) -> FileFormat:
+def _recognise_json(text: str, found: FileFormat, may_be_whole: bool) -> FileFormat:
     lines = [line for line in text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES] if line.strip()]
-    first = text.lstrip()[0]
-    if first == "{":
-        if len(lines) > 1 and lines[1].lstrip().startswith(("{", "[")) and lines[0].rstrip().endswith("}"):
+    if text.lstrip()[0] == "[":
+        if len(lines) > 1 and _is_whole(lines[0]) and _is_whole(lines[1]):
             return replace(found, kind="jsonl")
-        if _is_whole(lines[0]):
-            rows_at = _find_rows(text) if len(lines) == 1 and complete else ""
-            return replace(found, kind="json", rows_at=rows_at) if rows_at else replace(found, kind="jsonl")
-        if len(lines) == 1:  # one row so long that the sample ends in it, or one that is broken
-            rows_at = _find_rows(text)
-            return replace(found, kind="json", rows_at=rows_at) if rows_at else replace(found, kind="jsonl")
-    elif len(lines) > 1 and _is_whole(lines[0]) and _is_whole(lines[1]):
-        return replace(found, kind="jsonl")
-    return replace(found, kind="json", rows_at=_find_rows(text) or "item")
+        return replace(found, kind="json", rows_at=_find_rows(text) or "item")
+    if len(lines) > 1:
+        objects = [line.startswith("{") and _is_whole(line) for line in lines[:20]]
+        follows = lines[1].lstrip().startswith(("{", "[")) and lines[0].rstrip().endswith("}")
+        if follows or objects[0] or 2 * sum(objects) >= len(objects):
+            return replace(found, kind="jsonl")
+        return replace(found, kind="json", rows_at=_find_rows(text))
+    if _is_whole(lines[0]):
+        rows_at = _find_rows(text) if may_be_whole else ""
+        return replace(found, kind="json", rows_at=rows_at) if rows_at else replace(found, kind="jsonl")
+    rows_at = _find_rows(
+        text
+    )  # one row so long that the sample ends in it, several without a line end, or a broken one
+    if rows_at or _begins_with_object(lines[0]):
+        return replace(found, kind="json", rows_at=rows_at)
+    return replace(found, kind="jsonl")
+
+
+def _begins_with_object(text: str) -> bool:
+    try:
+        json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_whole(line: str) -> bool:
@@ -197,29 +241,40 @@ def _find_rows(text: str) -> str:
     """Return where the first list of objects lies, 'columns' where each key holds one list of values, or nothing."""
     import ijson
 
-    depth_lists: list[str] = []
+    path: list[str] = []
+    in_columns, is_flat = 0, False
     try:
-        for prefix, event, _ in ijson.parse(io.BytesIO(text.encode("utf-8", "replace"))):
-            if event == "start_map" and (prefix == "item" or prefix.endswith(".item")):
-                return prefix
-            if event in ("string", "number", "boolean", "null") and prefix.count(".") == 1:
-                depth_lists.append(prefix)
-            if len(depth_lists) > 50:
+        for event, value in ijson.basic_parse(io.BytesIO(text.encode("utf-8", "replace"))):
+            if event == "start_map" and path and path[-1] == "item":
+                return ".".join(path)
+            if event == "map_key":
+                path[-1] = value
+            elif event in ("start_map", "start_array"):
+                path.append("item" if event == "start_array" else "")
+            elif event in ("end_map", "end_array"):
+                path.pop()
+            elif len(path) == 2 and text.lstrip()[0] == "{":
+                in_columns += 1
+            elif len(path) == 1:
+                is_flat = True  # a value of its own beside the columns, so they are none
+            if len(path) > DEEPEST or in_columns > 50:
                 break
     except (ijson.JSONError, ValueError):
         pass
-    return "columns" if len(depth_lists) > 1 and len({name.split(".")[0] for name in depth_lists}) >= 1 else ""
+    return "columns" if in_columns > 1 and not is_flat else ""
 
 
 def _recognise_csv(
     text: str, found: FileFormat, path: Path, delimiter: str | None, header: bool | None, complete: bool
 ) -> FileFormat:
-    lines = text.lstrip("\ufeff").splitlines(keepends=True)[: SAMPLE_LINES + 1]
+    lines = list(islice(io.StringIO(text.lstrip("\ufeff"), newline=""), SAMPLE_LINES + 1))
     if not complete or len(lines) > SAMPLE_LINES:
         lines = lines[:-1] or lines
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
         raise DataError(f"The delimiter is {delimiter!r}; it must be one character, such as a comma or a tab.")
-    candidates = (delimiter,) if delimiter else _by_name(path)
+    said = SEPARATOR_LINE.match(lines[0]) if lines else None
+    lines = lines[1:] if said else lines
+    candidates = (delimiter,) if delimiter else (said[1],) if said else _by_name(path)
     best, best_rank = found, (-1.0, False)
     for mark in candidates:
         for quoting in (True, False) if mark in "\t|" else (True,):
@@ -259,7 +314,10 @@ def split_lines(lines: list[str], delimiter: str, quoting: bool) -> list[list[st
 
 
 def _looks_like_header(cells: list[str]) -> bool:
-    if any(not cell.strip() or len(cell) > LONGEST_HEADER for cell in cells[1:]) or len(cells[0]) > LONGEST_HEADER:
+    named = len(cells)
+    while named > 2 and not cells[named - 1].strip():  # sheets end in columns without a name
+        named -= 1
+    if not cells or any(len(cell) > LONGEST_HEADER for cell in cells) or not all(map(str.strip, cells[1:named])):
         return False
     return not any(_is_number(cell) for cell in cells)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_BYTES_PER_ROW = 4_000_000
+MOST_COLUMNS = 16_384  # as many as a sheet of Excel has
 
 
 @dataclass(frozen=True)

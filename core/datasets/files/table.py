@@ -2,14 +2,16 @@
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from core.datasets.files import delimited, json_rows
+from core.datasets.files import delimited, json_columns, json_document, json_rows
 from core.datasets.files.recognition import FileFormat
-from core.datasets.files.row import Reject, Row
+from core.datasets.files.row import MOST_COLUMNS, Reject, Row
 from core.errors import DataError
+from core.wording import clip
 
 PARQUET_ROWS = 1_000
 
@@ -51,7 +53,9 @@ def _rows(stream: IO[bytes], form: FileFormat, path: Path) -> Iterator[Row | Rej
         return delimited.read_delimited(stream, form, str(path))
     if form.kind == "jsonl":
         return json_rows.read_lines(stream, form.encoding)
-    return json_rows.read_document(stream, form, path)
+    if form.rows_at == "columns":
+        return json_columns.read_columns(stream, form, path)
+    return json_document.read_document(stream, form, path)
 
 
 def _read_parquet(path: Path, told: Callable[[int], None] | None) -> Iterator[Row | Reject]:
@@ -60,6 +64,7 @@ def _read_parquet(path: Path, told: Callable[[int], None] | None) -> Iterator[Ro
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _check_columns(file.schema_arrow.names, path)
             size, rows = path.stat().st_size, max(1, file.metadata.num_rows)
             number = 0
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
@@ -68,6 +73,17 @@ def _read_parquet(path: Path, told: Callable[[int], None] | None) -> Iterator[Ro
                     yield Row(number, values)
                 if told is not None:
                     told(size * number // rows)
-    except (pyarrow.ArrowException, OSError, ValueError, UnicodeError) as error:
-        told_error = str(error).split("\n")[0].rstrip(".")
+    # Beside its own errors, Arrow raises what Python has for dates, zones and sizes that it can't hold.
+    except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        told_error = clip(str(error).split("\n")[0].rstrip("."), 200)
         raise DataError(f"{path} can't be read as Parquet: {told_error}. Save it again.") from error
+
+
+def _check_columns(names: list[str], path: Path) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{path} has {len(names):,} columns; at most {MOST_COLUMNS:,} can be read. Keep those that ask and answer."
+        )
+    if len(set(names)) < len(names):
+        name, _ = Counter(names).most_common(1)[0]
+        raise DataError(f"{path} has two columns called {clip(name, 80)!r}. Rename one of them.")
