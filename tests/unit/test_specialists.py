@@ -15,12 +15,12 @@ from core.evaluation.measures import MEASURES
 from core.paths import PROJECT_DIR, Workspace
 
 SHIPPED = specialists.all_specialists()
-# The fields that narrow models are wanted for; in each there are two at least.
+# The fields that narrow models are wanted for, and what in each.
 FIELDS = {
     "finance": ("credit-risk", "fraud-check", "compliance-check", "trading-order"),
     "healthcare": ("clinical-triage", "drug-interaction", "health-identifiers", "dialogue-note"),
     "manufacturing": ("maintenance-alert", "defect-label", "process-step", "reorder-quantity"),
-    "software": ("code-generation", "code-review", "design-pattern", "performance-diagnosis", "security-threat"),
+    "technology": ("code-review", "vulnerability-label", "design-pattern", "performance-diagnosis", "security-threat"),
 }
 
 
