@@ -11,12 +11,13 @@ from core.catalog import industries, specialists
 from core.catalog.specialists import PARTS
 from core.cli import check, combine, dataset
 from core.cli.output import print_json, print_text, show_help
-from core.datasets.generator import make_examples
-from core.datasets.leakage import LeakGuard
+from core.cli.workplace import open_workspace
+from core.datasets import making
+from core.datasets.examples import Example
 from core.datasets.specialist import loading, pipeline
 from core.errors import BadInput
-from core.evaluation import benchmarks
 from core.paths import Workspace
+from core.store.connection import opened
 
 app = typer.Typer(help="Data: import, check, split, mix, list, show, delete, make.")
 app.callback(invoke_without_command=True)(show_help)
@@ -37,6 +38,7 @@ def make(
     count: Annotated[int, typer.Option(min=1, max=MOST_EXAMPLES, help="Examples of each.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same examples.")] = 42,
     out: Annotated[Path, typer.Option(help="Folder for the JSONL files.")] = Path("demo-data"),
+    name: Annotated[str, typer.Option(help="Store them as a dataset of this name instead of files.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
     """Generate examples, none of which is near a benchmark item, as prompt and response in JSONL files."""
@@ -44,16 +46,21 @@ def make(
     if specialist:
         if industry:
             raise BadInput("Give industries or specialists, not both.")
+        if name:
+            made_rows = [row for one in specialist for row in making.make_of_specialist(workspace, one, count, seed)]
+            _store(name, made_rows, specialist, seed, as_json)
+            return
         _make_specialists(workspace, specialist, count, seed, out, as_json)
         return
     wanted = industry or [pack.id for pack in industries.all_industries(workspace).values() if not pack.members]
-    packs = industries.expand(wanted, workspace)
+    by_industry = making.make_of_industries(workspace, wanted, count, seed)
+    if name:
+        _store(name, [row for rows in by_industry.values() for row in rows], list(by_industry), seed, as_json)
+        return
     _make_folder(out)
     made = []
-    for pack in packs:
-        guard = LeakGuard(item.prompt for item in benchmarks.of_industry(pack).items)
-        examples = make_examples(pack, count, seed, is_too_near=guard.is_too_near)
-        path = out / f"{pack.id}.jsonl"
+    for pack_id, examples in by_industry.items():
+        path = out / f"{pack_id}.jsonl"
         text = "".join(
             json.dumps(
                 {"prompt": one.prompt, "response": one.response, "metadata": {"source": one.origin, **one.extra}}
@@ -62,12 +69,25 @@ def make(
             for one in examples
         )
         durable.write_file(path, text)
-        made.append({"industry": pack.id, "examples": len(examples), "file": str(path)})
+        made.append({"industry": pack_id, "examples": len(examples), "file": str(path)})
     if as_json:
         print_json(made)
     else:
         for one in made:
             print_text(f"{one['examples']} examples of {one['industry']} in {one['file']}")
+
+
+def _store(name: str, rows: list[Example], made_of: list[str], seed: int, as_json: bool) -> None:
+    """Store generated examples as a dataset and say so."""
+    workspace = open_workspace()
+    with opened(workspace) as db:
+        stored = making.store(workspace, db, name, rows, made_of, seed)
+    if as_json:
+        print_json({"dataset": stored.name, "sha": stored.sha, "examples": stored.examples})
+    else:
+        print_text(
+            f"Dataset {stored.name!r} holds {stored.examples:,} examples. Its hash begins with {stored.sha[:12]}."
+        )
 
 
 def _make_specialists(workspace: Workspace, names: list[str], count: int, seed: int, out: Path, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def split_dataset(
         if examples:
             source = {"split_from": one.sha, "part": part, "shares": list(shares), "seed": seed}
             source["before"] = one.manifest["source"]
-            made.append(_store(workspace, db, f"{one.name} {part}", examples, source, "split"))
+            made.append(store(workspace, db, f"{one.name} {part}", examples, source, "split"))
     return made
 
 
@@ -61,10 +61,10 @@ def mix_datasets(
     shas = {one.name: one.sha for one in found}
     told = [{"dataset": part.name, "sha": shas[part.name], "taken": part.taken} for part in parts]
     mixed = mixing.mix(sources, parts, seed)
-    return _store(workspace, db, name, mixed, {"mixed_from": told, "seed": seed}, "mix")
+    return store(workspace, db, name, mixed, {"mixed_from": told, "seed": seed}, "mix")
 
 
-def _store(
+def store(
     workspace: Workspace,
     db: sqlite3.Connection,
     name: str,
@@ -72,6 +72,12 @@ def _store(
     source: dict[str, object],
     kind: str,
 ) -> Combined:
+    """Store examples as a version under a name, with where they come from.
+
+    Raises:
+        BadInput: The name is none.
+        DataError: There are no examples.
+    """
     label = importing.check_name(name)
     version = versions.save(workspace, db, label, examples, source)
     datasets.give_name(db, label, version.sha, kind)

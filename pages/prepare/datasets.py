@@ -11,11 +11,12 @@ from core.store import datasets, jobs
 from core.store.datasets import NamedDataset
 from core.store.states import ALIVE, WAITING
 from core.wording import clip, show_bytes
-from pages.widgets import combine_form, doctor_card, errors, import_form, job_state, session
+from pages.widgets import combine_form, doctor_card, errors, import_form, job_state, make_form, session
 from pages.widgets.text import plain
 
 ROWS_IN_SIGHT = 6
 SHOWN_EXAMPLES = 20
+SEARCHED_FROM = 12
 SHOWN_REJECTS = 100
 
 workspace = session.workspace()
@@ -32,6 +33,12 @@ def pick(known: list[NamedDataset]) -> NamedDataset | None:
             st.markdown("**No datasets yet.** Import a file: mails with their team, questions with answers, chats.")
         return None
     asked = st.session_state.pop("shown_dataset", None)
+    if len(known) > SEARCHED_FROM and asked is None:
+        wanted = st.text_input("Search", placeholder="Search by name", label_visibility="collapsed", key="search")
+        hits = [one for one in known if all(word in one.name.casefold() for word in wanted.casefold().split())]
+        if not hits:
+            st.caption(f"None of the {len(known)} datasets is called so.")
+        known = hits or known
     names = [one.name for one in known]
     place = names.index(asked) if asked in names else 0
     selected = st.dataframe(
@@ -140,6 +147,8 @@ def show_origin(one: NamedDataset) -> None:
         st.write(plain(describe(mapping)))
     if "part" in own:
         st.write(f"The part {own['part']} of a split, {' : '.join(f'{100 * share:g}' for share in own['shares'])}.")
+    if "made_of" in own:
+        st.write(f"Generated from {plain(', '.join(own['made_of']))}, seed {own['seed']}.")
     for part in own.get("mixed_from", []):
         st.write(f"{part['taken']:,} examples of {plain(part['dataset'])}, version {part['sha'][:12]}.")
     facts = {
@@ -184,6 +193,8 @@ if running:
 import_form.show_outcome(ended)
 with st.expander("Import a file", icon=":material/download:", expanded=not found), errors.shown():
     import_form.show(workspace)
+with st.expander("Make examples", icon=":material/auto_awesome:"), errors.shown():
+    make_form.show(workspace)
 if len(found) > 1:
     with st.expander("Mix datasets", icon=":material/join:"):
         combine_form.show_mix(workspace, found)

@@ -14,7 +14,7 @@ from core.store.evaluations import VerdictRow
 from core.store.jobs import Job
 from core.store.states import ALIVE, ENDED, PRIORITIES, WAITING
 from core.wording import show_bytes, show_duration, show_energy
-from pages.widgets import charts, errors, job_details, job_list, job_state, session, verdict_card
+from pages.widgets import charts, errors, job_data, job_details, job_list, job_state, session, verdict_card
 from pages.widgets.envelopes import envelopes_of
 from pages.widgets.text import plain, sentence
 
@@ -170,6 +170,8 @@ def show_live(job_id: str, was: str, verdict: VerdictRow | None, others: list[Jo
             "Log": lambda: job_details.show_log(job),
             "History": lambda: job_details.show_history(job),
         }
+        if job.kind == "train":
+            drawn["Data"] = lambda: job_data.show(job)
         if verdict is not None:
             drawn = {"Answers": lambda: verdict_card.show_examples(verdict, job.spec["benchmark"])} | drawn
         tabs = st.tabs(list(drawn), key=f"tabs-{job_id}", on_change="rerun")

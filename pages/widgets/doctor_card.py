@@ -33,17 +33,31 @@ def show(workspace: Workspace, one: NamedDataset) -> None:
     _offer(workspace, one, report, chosen)
 
 
+def show_findings(report: Report) -> None:
+    """Draw a report that nothing can be done about here."""
+    if not report.findings:
+        st.success(f"Nothing found in {report.rows:,} examples.", icon=":material/check_circle:")
+    for finding in report.findings:
+        with st.container(border=True):
+            _describe(finding)
+
+
+def _describe(finding: Finding) -> None:
+    kind = KINDS[finding.kind]
+    color, icon = LOOKS[finding.severity]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":{color}-badge[{icon} {finding.severity}] **{kind.title}**", width="stretch")
+        st.markdown(f":gray[{finding.count:,} {'row' if finding.count == 1 else 'rows'}]", width="content")
+    st.caption(f"{plain(finding.told)} {kind.advice}".strip())
+    for shown in finding.examples:
+        st.markdown(f":small[:gray[row {shown.row + 1}] {plain(shown.text)}]")
+
+
 def _show_finding(finding: Finding, sha: str) -> bool:
     """Draw one finding; return whether it is to be put right."""
     kind = KINDS[finding.kind]
-    color, icon = LOOKS[finding.severity]
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":{color}-badge[{icon} {finding.severity}] **{kind.title}**", width="stretch")
-            st.markdown(f":gray[{finding.count:,} {'row' if finding.count == 1 else 'rows'}]", width="content")
-        st.caption(f"{plain(finding.told)} {kind.advice}".strip())
-        for shown in finding.examples:
-            st.markdown(f":small[:gray[row {shown.row + 1}] {plain(shown.text)}]")
+        _describe(finding)
         if not kind.remedy:
             return False
         verb = "Drop these rows" if kind.remedy == "drop" else "Mend these rows"

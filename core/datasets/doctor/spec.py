@@ -26,4 +26,13 @@ def submit(workspace: Workspace, one: NamedDataset, fix: Sequence[str] = ()) -> 
     """Queue the examination of a dataset, and the remedies that were chosen."""
     spec = CheckSpec(sha=one.sha, name=one.name, fix=tuple(fix))
     verb = "Mending" if fix else "Check"
-    return queue.submit(workspace, kind="check", name=f"{verb} of {one.name}", spec=spec.model_dump(mode="json"))
+    return _submit(workspace, spec, verb)
+
+
+def submit_version(workspace: Workspace, sha: str, name: str, base: str, max_length: int) -> Job:
+    """Queue the examination of a version, for a base and a length."""
+    return _submit(workspace, CheckSpec(sha=sha, name=name, base=base, max_length=max_length), "Check")
+
+
+def _submit(workspace: Workspace, spec: CheckSpec, verb: str) -> Job:
+    return queue.submit(workspace, kind="check", name=f"{verb} of {spec.name}", spec=spec.model_dump(mode="json"))
