@@ -8,10 +8,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Set
 
-from core.datasets.arithmetic import numbers_in
 from core.evaluation.benchmarks import Item
-
-_TO_ONE = re.compile(r"(?<=\d)(?P<gap>\s?):(?P=gap)1(?![\d:]|[.,]\d)")
+from core.evaluation.metrics.numbers import last_number
 
 
 def grade(item: Item, answer: str) -> float:
@@ -57,18 +55,9 @@ def _grade_by_metric(item: Item, answer: str) -> float:
 
 
 def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
-    """Return whether the last number of an answer is right within the relative tolerance.
-
-    The last number counts, since a worked answer ends with its result; of a ratio to one, such as 24:1, it is the 24.
-    A scale word ('$1.5 billion') may belong to the unit that was asked for or not, so both readings count; a
-    percentage must be stated as one.
-    """
-    numbers = numbers_in(_TO_ONE.sub("", answer))
-    if not numbers:
-        return False
-    last = numbers[-1]
+    """Return whether one reading of the last number of an answer is right within the relative tolerance."""
     allowed = tolerance * abs(expected) + 1e-9
-    return any(abs(value - expected) <= allowed for value in {last.value, last.value * last.scale})
+    return any(abs(value - expected) <= allowed for value in last_number(answer))
 
 
 def share_of_facts(answer: str, facts: tuple[tuple[str, ...], ...]) -> float:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.datasets.arithmetic import numbers_in
 from core.errors import MetricError
 from core.evaluation.benchmarks import Item
+from core.evaluation.metrics.numbers import last_number
 
 Answered = Sequence[tuple[Item, str, float]]
 WHOLE = 0.999
@@ -149,16 +149,16 @@ def _valid_json(answered: Answered) -> float:
     return structures.valid_json_share([answer for _, answer, _ in answered])
 
 
-def _number_of(text: str) -> float | None:
-    numbers = numbers_in(text)
-    return numbers[-1].value if numbers else None
+def _number_of(text: str, expected: float) -> float | None:
+    """Return the last number of a text, in the reading that is nearest to the expected value."""
+    return min(last_number(text), key=lambda one: abs(one - expected), default=None)
 
 
 def _mean_absolute_error(answered: Answered) -> float:
     """A text without a number misses by as much as the worst guess within the expected range would."""
     expected = [float(item.answer or 0) for item, _, _ in answered]
     low, high = min(expected), max(expected)
-    told = [_number_of(answer) for _, answer, _ in answered]
+    told = [_number_of(answer, at) for (_, answer, _), at in zip(answered, expected, strict=True)]
     worst = [max(one - low, high - one) for one in expected]
     misses = [abs(one - at) if one is not None else far for one, at, far in zip(told, expected, worst, strict=True)]
     return sum(misses) / len(misses)
@@ -172,7 +172,7 @@ def _quadratic_kappa(answered: Answered) -> float:
     low, high = min(expected), max(expected)
     told = []
     for (_, answer, _), at in zip(answered, expected, strict=True):
-        number = _number_of(answer)
+        number = _number_of(answer, at)
         told.append(number if number is not None and low <= number <= high else low if at - low > high - at else high)
     return labels.quadratic_kappa(told, expected)
 

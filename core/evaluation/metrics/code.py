@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-_FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```[\w.+-]*[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
 def read_code(answer: str) -> str:

@@ -3,14 +3,17 @@
 import re
 
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-_FENCE = re.compile(r"^```(?:sql)?\s*(.*?)\s*```$", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```(?:[a-z]+[ \t]*(?=\n))?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 MOST_LETTERS = 10_000
 
 
 def canonical(text: str) -> str | None:
     """Return a query in one canonical spelling, or None where it can't be parsed as one query.
+
+    A query reads or changes rows; a lone word or number is none.
 
     Column names may hold blanks without quotes, as WikiSQL writes them; then the words are compared as they stand.
     """
@@ -18,17 +21,22 @@ def canonical(text: str) -> str | None:
     if not query or len(query) > MOST_LETTERS:
         return None
     try:
-        parsed = sqlglot.parse_one(query, dialect="sqlite")
+        parsed = sqlglot.parse(query, dialect="sqlite")
+        if len(parsed) != 1 or not isinstance(parsed[0], exp.Query | exp.DML) or _is_empty(parsed[0]):
+            return None
+        return parsed[0].sql(dialect="sqlite", normalize=True, comments=False).casefold()
     except (SqlglotError, RecursionError):
         return None
-    return parsed.sql(dialect="sqlite", normalize=True, comments=False).casefold()
+
+
+def _is_empty(parsed: exp.Expr) -> bool:
+    return isinstance(parsed, exp.Select) and not parsed.expressions
 
 
 def read_query(text: str) -> str:
-    """Return the query of an answer: without a fence around it, without a semicolon at its end."""
-    stripped = text.strip()
-    match = _FENCE.match(stripped)
-    return (match[1] if match else stripped).rstrip("; \n")
+    """Return the query of an answer: what stands in its first fence, or all of it; no semicolon at its end."""
+    match = _FENCE.search(text)
+    return (match[1] if match else text).strip().rstrip("; \n")
 
 
 def is_same(answer: str, expected: str) -> bool:

@@ -2,11 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from decimal import Context, Decimal
 
 from core.datasets.arithmetic import numbers_in
 
-_FIELD = re.compile(r"^\s*(?:[-*•]\s+)?\**\s*([^\W\d_][\w \-/()]{0,40}?)\s*\**\s*:\s*\**\s*(.*?)\s*\**\s*$")
+_NAME = re.compile(r"[^\W\d_][\w \-/()]{0,40}")
+_CODE = re.compile(r"0\d+")
+MOST_NUMBER_LETTERS = 40
+_EXACT = Context(prec=2 * MOST_NUMBER_LETTERS)
 _NOTHING = {"", "none", "null", "n/a", "-"}
 Pair = tuple[str, str]
 
@@ -19,13 +23,21 @@ def read_fields(text: str) -> dict[str, str]:
     told = _read_object(text)
     if told is None:
         told = {}
-        for line in text.splitlines():
-            if match := _FIELD.match(line):
-                told.setdefault(match[1], match[2])
+        for name, value in _named_lines(text):
+            told.setdefault(name, value)
     fields: dict[str, str] = {}
     for name, value in told.items():
         fields.setdefault(_plain_name(name), _plain_value(value))
     return fields
+
+
+def _named_lines(text: str) -> Iterator[Pair]:
+    """Yield (name, value) of each line with a colon, without a list's dash or a bold name's asterisks."""
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        name = name.strip().removeprefix("-").removeprefix("•").strip("* \t")
+        if colon and _NAME.fullmatch(name):
+            yield name, value.strip("* \t")
 
 
 def _read_object(text: str) -> dict[str, str] | None:
@@ -40,13 +52,15 @@ def _read_object(text: str) -> dict[str, str] | None:
 
 
 def _flatten(told: dict[str, object], above: str = "") -> dict[str, str]:
-    """Return the leaves of nested objects by their path; lists as their entries, joined."""
+    """Return the leaves of nested objects by their path; lists of values as their entries, joined."""
     flat: dict[str, str] = {}
     for name, value in told.items():
+        entries = value if isinstance(value, list) else [value]
         if isinstance(value, dict):
             flat |= _flatten(value, f"{above}{name} ")
+        elif any(isinstance(one, dict | list) for one in entries):
+            flat |= _flatten({str(index): one for index, one in enumerate(entries, 1)}, f"{above}{name} ")
         else:
-            entries = value if isinstance(value, list) else [value]
             flat[f"{above}{name}"] = "; ".join("" if one is None else str(one) for one in entries)
     return flat
 
@@ -56,11 +70,16 @@ def _plain_name(name: str) -> str:
 
 
 def _plain_value(value: str) -> str:
-    """Return a value as it is compared: a number by what it is worth, text in lower case without outer signs."""
+    """Return a value as it is compared: a number by what it is worth, text in lower case without outer signs.
+
+    Digits that begin with a zero are a code, such as a postcode; long ones keep every digit.
+    """
     plain = " ".join(value.casefold().split()).strip(" .,;\"'`")
-    numbers = numbers_in(plain)
+    numbers = numbers_in(plain) if len(plain) <= MOST_NUMBER_LETTERS and not _CODE.fullmatch(plain) else []
     if len(numbers) == 1 and len(numbers[0].text) >= len(re.sub(r"[\s$€£]", "", plain)):
-        return f"{numbers[0].value * numbers[0].scale:.10g}"
+        digits = abs(Decimal(re.sub(r"[^\d.-]", "", numbers[0].text)))
+        sign = "-" if numbers[0].value < 0 else ""
+        return f"{sign}{_EXACT.normalize(_EXACT.multiply(digits, Decimal(numbers[0].scale))):f}"
     return "" if plain in _NOTHING else plain
 
 
@@ -72,16 +91,15 @@ def field_pairs(text: str) -> set[Pair]:
 def entity_pairs(text: str) -> set[Pair]:
     """Return (type, mention) of an answer with the mentions of a type a line: `person: Ada Byron; Mary Shelley`."""
     found = set()
-    for line in text.splitlines():
-        if match := _FIELD.match(line):
-            mentions = (_plain_value(one) for one in match[2].split(";"))
-            found |= {(_plain_name(match[1]), mention) for mention in mentions if mention}
+    for name, value in _named_lines(text):
+        mentions = (_plain_value(one) for one in value.split(";"))
+        found |= {(_plain_name(name), mention) for mention in mentions if mention}
     return found
 
 
 def tags(text: str) -> set[str]:
     """Return the tags of an answer: what stands between commas, semicolons or line ends."""
-    plain = (_plain_value(re.sub(r"^[\s\-*•#]+", "", one)) for one in re.split(r"[,;\n]", text))
+    plain = (_plain_value(one.lstrip("-*•# \t")) for one in re.split(r"[,;\n]", text))
     return {one for one in plain if one}
 
 

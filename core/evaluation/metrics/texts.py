@@ -5,9 +5,8 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenize import tokenize
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
@@ -42,14 +41,30 @@ def token_f1(answer: str, expected: str) -> float:
     return 2 * common / (len(ours) + len(theirs))
 
 
-@cache
-def _rouge() -> Any:
-    return RougeScorer(["rougeL"], use_stemmer=False)
-
-
 def rouge_l(answer: str, expected: str) -> float:
-    """Return ROUGE-L's F1 of two texts, 0 to 1: the longest common sequence of words. Source: Lin 2004."""
-    return float(_rouge().score(expected, answer)["rougeL"].fmeasure)
+    """Return ROUGE-L's F1 of two texts, 0 to 1: the longest common sequence of words, as rouge-score splits them.
+
+    Source: Lin 2004, aclanthology.org/W04-1013.
+    """
+    ours, theirs = tokenize(answer, None), tokenize(expected, None)
+    if not ours or not theirs:
+        return 0.0
+    return 2 * _common_length(ours, theirs) / (len(ours) + len(theirs))
+
+
+def _common_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return the length of the longest common sequence, 64 and more comparisons at a time: one bit a word of `first`.
+
+    Source: Hyyrö 2004, bit-parallel LCS-length computation revisited.
+    """
+    places: dict[str, int] = {}
+    for index, word in enumerate(first):
+        places[word] = places.get(word, 0) | 1 << index
+    whole = row = (1 << len(first)) - 1
+    for word in second:
+        matched = row & places.get(word, 0)
+        row = (row + matched | row - matched) & whole
+    return len(first) - row.bit_count()
 
 
 @cache
