@@ -100,6 +100,10 @@ GAP = b"a longer question,answer\n" * 299  # more than what is looked at for NUL
 OK = "6/6/0"
 NO_TEXT, CHOOSE, BROKEN_GZIP = "is not a text file", "can't be told", "packed with gzip but damaged"
 HEAD = b"question,answer\n"
+ONE_BYTE = {
+    0x00: "has a NUL", 0x0A: "is empty", 0x20: "is empty", 0x22: "never closed", 0x2C: "has no rows", 0x41: "has no rows",
+    0x5B: "ends too early", 0x7B: "complete object", 0xFF: "has no rows",
+}  # fmt: skip
 FORMATS: dict[str, Callable[[], bytes]] = {
     "csv": lambda: CSV,
     "tsv": lambda: table(mark="\t").encode(),
@@ -173,10 +177,10 @@ def encodings() -> Iterable[Case]:
         "bytes-in-header.csv",
         "bytes that are no text in the header",
         b"question\xff,answer\n" + "grüße,ü\n".encode() * 90,
-        "",
+        "can't be told",
     )
     yield Case("half-character-in-messages.csv", "half of a pair in messages in a field",
-               b'chat\n"' + rb'[{""role"": ""user"", ""content"": ""\ud83d""}, {""role"": ""assistant"", ""content"": ""x""}]' + b'"\n', "")  # fmt: skip
+               b'chat\n"' + rb'[{""role"": ""user"", ""content"": ""\ud83d""}, {""role"": ""assistant"", ""content"": ""x""}]' + b'"\n', "can't be told")  # fmt: skip
 
 
 def zeros_and_ends() -> Iterable[Case]:
@@ -184,7 +188,7 @@ def zeros_and_ends() -> Iterable[Case]:
     yield Case("nul-middle.csv", "a NUL in a field", CSV + b"a\0b,c\n", "7/6/1")
     yield Case("nul-row.csv", "a row of NULs, as a crash leaves it", CSV + GAP + b"\0" * 5000, "306/305/1")
     yield Case("nul-all.csv", "nothing but NULs", bytes(5000), NO_TEXT)
-    yield Case("nul-first.jsonl", "a NUL as first byte", b"\0" + LINES, "")
+    yield Case("nul-first.jsonl", "a NUL as first byte", b"\0" + LINES, "which names the columns, has a NUL")
     yield Case("nul-middle.jsonl", "a NUL in a text", LINES + b'{"question": "a\0b", "answer": "c"}\n', "7/6/1")
     yield Case("nul-escape.jsonl", "an escaped NUL", one(r'"a\u0000b"'), "7/7/0")
     yield Case("nul-row.jsonl", "a line of NULs", LINES * 20 + b"\0" * 5000 + b"\n", "121/120/1")
@@ -197,8 +201,8 @@ def zeros_and_ends() -> Iterable[Case]:
             json.dumps(objects(), indent=1).replace("\n", end).encode(),
             OK,
         )
-    yield Case("ends-mixed.csv", "lines end in three ways", CSV + b"a,b\r\nc,d\re,f\n", "")
-    yield Case("ends-unicode.csv", "lines end with U+2028", table(end="\u2028").encode(), "")
+    yield Case("ends-mixed.csv", "lines end in three ways", CSV + b"a,b\r\nc,d\re,f\n", "8/7/1")
+    yield Case("ends-unicode.csv", "lines end with U+2028", table(end="\u2028").encode(), "text behind a closing quotation mark")
     yield Case(
         "unicode-ends-inside.csv", "U+2028 and U+0085 inside fields", CSV + "a\u2028b,c\u0085d\n".encode(), "7/7/0"
     )
@@ -209,8 +213,8 @@ def zeros_and_ends() -> Iterable[Case]:
         "7/7/0",
     )
     yield Case("no-last-end.csv", "no end of the last line", CSV[:-1], OK)
-    yield Case("ctrl-z.csv", "the end mark of DOS", CSV + b"\x1a", "")
-    yield Case("form-feeds.csv", "form feeds between rows", CSV.replace(b"\n", b"\n\f"), "")
+    yield Case("ctrl-z.csv", "the end mark of DOS", CSV + b"\x1a", "7/6/1")
+    yield Case("form-feeds.csv", "form feeds between rows", CSV.replace(b"\n", b"\n\f"), "6/6/0")
 
 
 def quotes_and_fields() -> Iterable[Case]:
@@ -229,18 +233,18 @@ def quotes_and_fields() -> Iterable[Case]:
     yield Case("quote-single.csv", "single quotation marks", CSV + b"'a, b',c\n", "7/6/1")
     yield Case("quote-backslash.csv", "quotation marks behind backslashes", CSV + rb'"a \"b\" c",d' + b"\n", "7/6/1")
     yield Case("quote-newline.csv", "a line end in a field", CSV + b'"a\nb","c\r\nd"\n', "7/7/0")
-    yield Case("quote-only.csv", "nothing but quotation marks", b'"' * 999, "")
+    yield Case("quote-only.csv", "nothing but quotation marks", b'"' * 999, "never closed")
     for what, row in (("short", b"a\n"), ("long", b"a,b,c,d\n"), ("empty", b",\n"), ("comma-at-end", b"a,b,\n")):
         yield Case(
             f"row-{what}.csv", f"a {what} row", CSV + row, {"empty": OK, "comma-at-end": "7/7/0"}.get(what, "7/6/1")
         )
-    yield Case("rows-all-short.csv", "no row fits the header", HEAD + b"a\n" * 9, "")
+    yield Case("rows-all-short.csv", "no row fits the header", HEAD + b"a\n" * 9, "has 1 fields where the header has 2")
     for name, mark in (("semicolon", ";"), ("pipe", "|"), ("tab", "\t")):
         yield Case(f"delimiter-{name}.csv", f"columns split by {name}", table(mark=mark).encode(), OK)
     yield Case("delimiter-none.csv", "one column", b"question\n" + b"Where is it all gone?\n" * 6, CHOOSE)
     yield Case("delimiter-changing.csv", "commas, then semicolons", CSV + b"a;b\n" * 3, "9/6/3")
-    yield Case("delimiter-colon.csv", "columns split by a colon", table(mark=":").encode(), "")
-    yield Case("delimiters-only.csv", "nothing but commas", b",,,\n" * 9, "")
+    yield Case("delimiter-colon.csv", "columns split by a colon", table(mark=":").encode(), "text behind a closing quotation mark")
+    yield Case("delimiters-only.csv", "nothing but commas", b",,,\n" * 9, "has no rows")
     yield Case(
         "header-missing.csv", "no header", b"".join(b"Where is parcel %d at all?,%d\n" % (n, n) for n in range(6)), OK
     )
@@ -250,27 +254,27 @@ def quotes_and_fields() -> Iterable[Case]:
         b"question,answer,answer\na,b,c\n",
         "two columns called 'answer'",
     )
-    yield Case("header-empty-names.csv", "a column without a name", b"question,answer,\na,b,c\nd,e,f\n", "")
+    yield Case("header-empty-names.csv", "a column without a name", b"question,answer,\na,b,c\nd,e,f\n", "2/2/0")
     yield Case("header-only.csv", "a header and no row", HEAD, "has no rows")
     yield Case("header-numbers.csv", "years as names", b"2021,2022\n1,2\n3,4\n", CHOOSE)
     yield Case(
         "header-long-name.csv",
         "a name of 100,000 letters",
         b"q" * 100_000 + b",answer\n" + b"some longer question,b\n" * 5,
-        "",
+        "6/6/0",
     )
     yield Case("header-repeated.csv", "the header again in the middle", CSV + HEAD + b"a,b\n", "8/8/0")
     yield Case("header-quoted.csv", "a header in quotation marks", b'"question","answer"\n' + CSV[16:], OK)
     yield Case("header-blank-lines.csv", "blank lines before the header", b"\n\n \n" + CSV, OK)
     yield Case("header-comment.csv", "a comment before the header", b"# exported today\n" + CSV, "1")
     yield Case("comments.csv", "comments between the rows", CSV + b"# note\na,b\n", "8/7/1")
-    yield Case("sep-line.csv", "Excel's line sep=;", b"sep=;\n" + table(mark=";").encode(), "")
+    yield Case("sep-line.csv", "Excel's line sep=;", b"sep=;\n" + table(mark=";").encode(), "6/6/0")
     yield Case("blank-lines.csv", "blank lines between rows", CSV.replace(b"\n", b"\n\n"), OK)
     for what, field, expected in (
         ("huge", b"x" * 4_100_000, "7/6/1"), ("large", b"y" * 900_000, "7/7/0"), ("empty", b"", "7/6/1"),
         ("blank", b"   ", "7/6/1"), ("control", b"a\x07\x1b[31mb\x7f", "7/7/0"), ("right-to-left", "a\u202eb\u200f".encode(), "7/7/0"),
         ("emoji", "👩‍👩‍👧‍👦🏴‍☠️".encode(), "7/7/0"), ("formula", b"=cmd|' /C calc'!A0", "7/7/0"), ("html", b"<script>alert(1)</script>", "7/7/0"),
-        ("markdown", b"**a** [b](javascript:c) $x$", "7/7/0"), ("combining", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢".encode() * 99, "7/7/0"), ("no-break", "\u00a0\u200b".encode(), ""),
+        ("markdown", b"**a** [b](javascript:c) $x$", "7/7/0"), ("combining", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢".encode() * 99, "7/7/0"), ("no-break", "\u00a0\u200b".encode(), "7/7/0"),
         ("template", b"{question} {{x}}", "7/7/0"), ("path", b"../../etc/passwd", "7/7/0"),
     ):  # fmt: skip
         yield Case(f"field-{what}.csv", f"a field that is {what}", CSV + field + b",x\n", expected)
@@ -282,7 +286,7 @@ def quotes_and_fields() -> Iterable[Case]:
         HEAD + b"a,\n" * 60 + b"b,c\n",
         "61/1/60",
     )
-    yield Case("row-cut.csv", "the last row cut", CSV[:-8], "")
+    yield Case("row-cut.csv", "the last row cut", CSV[:-8], "6/5/1")
     yield Case("one-row.csv", "one row", HEAD + b"a,b\n", "1/1/0")
     yield Case("columns-10000.csv", "10,000 columns", _wide(10_000), "3/3/0")
     yield Case("columns-20000.csv", "20,000 columns", _wide(20_000), "at most 16,384")
@@ -302,7 +306,7 @@ def _wide(count: int) -> bytes:
 def json_files() -> Iterable[Case]:
     deep = 100_000
     yield Case("deep-open.json", "100,000 lists that never end", b"[" * deep, "ends too early")
-    yield Case("deep-open-objects.json", "100,000 objects that never end", b'{"a":' * deep, "")
+    yield Case("deep-open-objects.json", "100,000 objects that never end", b'{"a":' * deep, "is nested too deeply")
     yield Case(
         "deep-row.json",
         "a row 100,000 lists deep",
@@ -322,7 +326,7 @@ def json_files() -> Iterable[Case]:
         "deep-columns.json",
         "a column 100,000 lists deep",
         b'{"question": ["a", "b"], "answer": [' + b"[" * deep + b"]" * deep + b", 1]}",
-        "",
+        "is nested too deeply",
     )
     yield Case("deep-field.csv", "messages 100,000 lists deep in a field", CSV + b"[{" + b"[" * deep + b",x\n", "7/7/0")
     for name, value in (
@@ -359,16 +363,16 @@ def json_files() -> Iterable[Case]:
     yield Case(
         "list-no-comma.json", "a comma missing between rows", LIST.replace(b"}, {", b"} {", 1), "a comma is missing"
     )
-    yield Case("top-text.json", "a text alone", b'"question and answer"', CHOOSE)
+    yield Case("top-text.json", "a text alone", b'"question and answer"', "has no rows")
     yield Case("top-number.json", "a number alone", b"42", CHOOSE)
-    yield Case("top-null.json", "null alone", b"null", "")
+    yield Case("top-null.json", "null alone", b"null", "has no rows")
     yield Case("top-empty-list.json", "an empty list", b"[]", "has no rows")
-    yield Case("top-empty-object.json", "an empty object", b"{}", "")
+    yield Case("top-empty-object.json", "an empty object", b"{}", "have no fields")
     yield Case("list-of-lists.json", "a list of lists", b'[["question", "answer"], ["a", "b"]]', "is a list")
     yield Case("list-of-texts.json", "a list of texts", b'["a", "b", "c"]', "is a text")
     yield Case("list-mixed.json", "rows of all kinds", LIST[:-1] + b', 1, "a", null, [1], true]', "11/6/5")
     yield Case("cut.json", "a list cut off", LIST[:-30], "ends too early")
-    yield Case("two-documents.json", "two lists, one behind the other", LIST + b"\n" + LIST, "")
+    yield Case("two-documents.json", "two lists, one behind the other", LIST + b"\n" + LIST, "line 1 is a list")
     yield Case("two-lists.json", "two lists on one line", LIST + LIST, "something stands behind its end")
     yield Case("columns.json", "an object of columns", json.dumps(_columns()).encode(), OK)
     yield Case("columns-indexed.json", "an object of columns with an index",
@@ -384,7 +388,7 @@ def json_files() -> Iterable[Case]:
         "columns-not-utf-8.json",
         "a column of another encoding",
         b'{"question": ["\xfc", "b"], "answer": ["c", "d"]}',
-        "",
+        "byte 16 is not UTF-8",
     )
     yield Case("joined.jsonl", "objects without line ends", LINES.replace(b"\n", b""), OK)
     yield Case(
@@ -428,12 +432,12 @@ def json_files() -> Iterable[Case]:
         LINES + json.dumps({f"k{n}": 0 for n in range(200_000)}).encode() + b"\n",
         "7/6/1",
     )
-    yield Case("empty-key.jsonl", "a name that is empty", b'{"": "a longer question", "answer": "b"}\n' * 3, "")
+    yield Case("empty-key.jsonl", "a name that is empty", b'{"": "a longer question", "answer": "b"}\n' * 3, "(no name), answer")
     yield Case(
         "values-of-all-kinds.jsonl",
         "values that are no texts",
         b"".join(one(value)[len(LINES) :] for value in ("1", "1.5", "true", '["a", "b"]', '{"a": 1}', "null", "[]")),
-        "",
+        "7/5/2",
     )
     yield Case(
         "one-chat.jsonl",
@@ -442,7 +446,7 @@ def json_files() -> Iterable[Case]:
         "1/1/0",
     )
     yield Case(
-        "fields-change.jsonl", "each line has other fields", b"".join(b'{"f%d": "x"}\n' % n for n in range(60)), ""
+        "fields-change.jsonl", "each line has other fields", b"".join(b'{"f%d": "x"}\n' % n for n in range(60)), "f11 and 38 more"
     )
 
 
@@ -452,7 +456,7 @@ def packed() -> Iterable[Case]:
     good = parquet()
     yield Case("cut.parquet", "cut off", good[:-20], "as Parquet")
     yield Case("magic-only.parquet", "nothing but its mark", b"PAR1", "as Parquet")
-    yield Case("wrong-magic.parquet", "a wrong mark", b"PAR2" + good[4:], "")
+    yield Case("wrong-magic.parquet", "a wrong mark", b"PAR2" + good[4:], "is not a text file")
     yield Case("footer-zeros.parquet", "a footer of zeros", good[:-200] + bytes(192) + good[-8:], "as Parquet")
     yield Case("body-noise.parquet", "noise in its pages", good[:4] + noise(100) + good[104:], "as Parquet")
     yield Case(
@@ -496,7 +500,7 @@ def packed() -> Iterable[Case]:
         "times-zone.parquet",
         "a time zone that does not exist",
         parquet({"question": ["a"], "answer": pyarrow.array([1], pyarrow.timestamp("us", "Mars/Olympus"))}),
-        "",
+        "as Parquet",
     )
     yield Case(
         "bytes.parquet",
@@ -523,7 +527,7 @@ def packed() -> Iterable[Case]:
         "cut-late.csv.gz",
         "cut off far behind its beginning",
         gzip.compress(HEAD + noise(3_000_000, b'\r\n",').hex().encode())[:-40],
-        "",
+        "packed with gzip but damaged",
     )
     yield Case("not-gzip.csv.gz", "no gzip at all", CSV, OK)
     yield Case("twice.csv.gz", "packed twice", gzip.compress(zipped), "packed with gzip twice")
@@ -557,7 +561,7 @@ def packed() -> Iterable[Case]:
         "bomb-quote.csv.gz",
         "an open quotation mark before 100 MB",
         lambda: gzip.compress(CSV + b'"' + b"x\n" * (bomb // 2)),
-        "",
+        "so the import was stopped",
     )
     yield Case(
         "bomb-columns.json.gz",
@@ -572,9 +576,9 @@ def packed() -> Iterable[Case]:
         ("pickle", pickle.dumps(objects(), 4), "pickle"), ("pickle-2", pickle.dumps(objects(), 2), "pickle"),
         ("html", b"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"), ("rtf", rb"{\rtf1\ansi a}", "RTF"),
         ("xml", b"<?xml version='1.0'?><rows/>", "an XML document"), ("lfs", b"version https://git-lfs.github.com/spec/v1\noid x\n", "git lfs pull"),
-        ("noise", noise(5000), NO_TEXT), ("noise-short", noise(60, b"\0\r\n"), ""), ("noise-no-nul", noise(200_000, b"\0"), NO_TEXT),
+        ("noise", noise(5000), NO_TEXT), ("noise-short", noise(60, b"\0\r\n"), "has bytes that are not"), ("noise-no-nul", noise(200_000, b"\0"), NO_TEXT),
         ("empty", b"", "is empty"), ("bom-only", b"\xef\xbb\xbf", "is empty"), ("utf-16-mark-only", b"\xff\xfe", "is empty"),
-        *((f"byte-{byte:02x}", bytes([byte]), "") for byte in (0x00, 0x0A, 0x20, 0x22, 0x2C, 0x41, 0x5B, 0x7B, 0xFF)),
+        *((f"byte-{byte:02x}", bytes([byte]), words) for byte, words in ONE_BYTE.items()),
     ):  # fmt: skip
         yield Case(f"{name}.csv", f"a CSV file that is {name}", content, expected)
     for kind, make in FORMATS.items():

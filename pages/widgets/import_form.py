@@ -178,7 +178,8 @@ def show_outcome(ended: Sequence[Job]) -> None:
     if job is None:
         return
     if job.state == "failed":
-        st.error(sentence(job.error), icon=":material/error:")
+        place = str(job.spec.get("path", ""))  # where a dropped file was kept says nothing to people
+        st.error(sentence(job.error.replace(place, Path(place).name) if place else job.error), icon=":material/error:")
         return
     made = job.result
     if "repository" in made:

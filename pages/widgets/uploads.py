@@ -29,7 +29,8 @@ def kept(dropped: UploadedFile) -> Path:
 
 def _safe(name: str) -> str:
     """Return a name that every file system takes, and that leads nowhere else."""
-    return re.sub(r"[^\w.\- ]", "_", Path(name).name)[-60:].strip(". ") or "file"
+    kept = "".join(char if char.isprintable() and char not in '<>:"/\\|?*' else "_" for char in Path(name).name)
+    return kept[-60:].strip(". ") or "file"
 
 
 def without_folder(message: str) -> str:

@@ -102,6 +102,12 @@ def show_encoding(encoding: str) -> str:
     return known.get(encoding, encoding.upper().replace("_", "-"))
 
 
+def show_gzip_fault(error: EOFError | zlib.error | OSError) -> str:
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    return "its sums do not fit" if "check failed" in str(error) else "something else stands in it"
+
+
 def open_binary(path: Path, compressed: bool) -> IO[bytes]:
     return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
@@ -156,7 +162,7 @@ def _read_sample(path: Path) -> tuple[bytes, bool]:
     except FileNotFoundError:
         raise DataError(f"There is no file {path}. Check the path.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is packed with gzip but damaged: {error}. Pack or download it again.") from error
+        raise DataError(f"{path} is packed with gzip but damaged: {show_gzip_fault(error)}. Pack or download it again.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}. Check the path and its permissions.") from error
     except ValueError:  # a NUL in the path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from core.datasets.files import delimited, json_columns, json_document, json_rows
-from core.datasets.files.recognition import FileFormat
+from core.datasets.files.recognition import FileFormat, show_gzip_fault
 from core.datasets.files.row import MOST_COLUMNS, Reject, Row
 from core.errors import DataError
 from core.wording import clip
@@ -37,7 +37,7 @@ def read_rows(path: Path, form: FileFormat, told: Callable[[int], None] | None =
     except FileNotFoundError:
         raise DataError(f"There is no file {path}. Check the path.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is packed with gzip but damaged: {error}. Pack or download it again.") from error
+        raise DataError(f"{path} is packed with gzip but damaged: {show_gzip_fault(error)}. Pack or download it again.") from error
     except UnicodeError as error:
         raise DataError(f"{path} can't be read as {form.encoding}: {error}. Choose another encoding.") from error
     except OSError as error:
