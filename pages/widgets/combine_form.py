@@ -16,6 +16,7 @@ from pages.widgets.text import plain
 
 SEED = 42
 SAMPLE = 200
+MOST_MIXED = 8
 
 
 def offer_split(workspace: Workspace, one: NamedDataset) -> None:
@@ -40,7 +41,9 @@ SHARES, SIZES = "By shares", "By their sizes"
 def show_mix(workspace: Workspace, known: Sequence[NamedDataset]) -> None:
     """Draw the form of a mix with the counts that it would take, and make it."""
     by_name = {one.name: one for one in known}
-    chosen = st.multiselect("Datasets", list(by_name), key="mix_datasets", placeholder="Two or more")
+    chosen = st.multiselect(
+        "Datasets", list(by_name), key="mix_datasets", placeholder="Two or more", max_selections=MOST_MIXED
+    )
     if len(chosen) < 2:
         st.caption("Choose at least two. None of their examples is taken twice.")
         return

@@ -77,7 +77,6 @@ def _show_metrics(content: dict[str, Any]) -> None:
             "Base": _metric(one, one["base"]),
             "Tuned": _metric(one, one["tuned"]),
             "Aim": _aim(one, aims.get(one["metric"])),
-            "What it says": MEASURES[one["metric"]].meaning,
         }
         for one in content["metrics"]
     ]
@@ -86,14 +85,16 @@ def _show_metrics(content: dict[str, Any]) -> None:
         hide_index=True,
         height=38 + 35 * len(rows),
         column_config={
-            "Metric": st.column_config.TextColumn(width=130),
-            "Base": st.column_config.TextColumn(width=70),
-            "Tuned": st.column_config.TextColumn(width=70),
-            "Aim": st.column_config.TextColumn(width=140),
-            "What it says": st.column_config.TextColumn(width="large"),
+            "Metric": st.column_config.TextColumn(width=160),
+            "Base": st.column_config.TextColumn(width=90),
+            "Tuned": st.column_config.TextColumn(width=90),
+            "Aim": st.column_config.TextColumn(width=180),
         },
+        width=540,
         alt="The specialist's metrics",
     )
+    for one in content["metrics"]:
+        st.caption(f"{one['title']}: {plain(MEASURES[one['metric']].meaning)}")
 
 
 def _metric(one: dict[str, Any], value: float) -> str:

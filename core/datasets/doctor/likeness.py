@@ -21,17 +21,35 @@ LEAST_WORDS = 5  # shorter questions differ in every word that matters
 LIKENESS = 0.85  # share of word pairs in common
 HASHES, BANDS = 64, 16
 MOST_LETTERS = 4_000
+LEAST_FRAMED = 20
 
 
 class Texts:
-    """The rows' texts in the forms that are compared, made once."""
+    """The rows' texts in the forms that are compared, made once; `told` is what is asked without what all ask."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self.asked = [
             normalise(" ".join([*(turn.text for turn in example.turns), example.prompt])) or example.prompt
             for example in examples
         ]
+        self.told = without_frame(self.asked) if len(self.asked) >= LEAST_FRAMED else self.asked
         self.answered = [normalise(example.response) or example.response for example in examples]
+
+
+def without_frame(texts: Sequence[str]) -> list[str]:
+    """Return the texts without the words that all of them begin and end with: a prompt around them says nothing."""
+    first, last = min(texts), max(texts)  # what these two begin with, all begin with
+    begin = len(_shared(first, last))
+    turned = [text[::-1] for text in texts]
+    end = len(_shared(min(turned), max(turned)))
+    kept = [text[begin : len(text) - end] for text in texts]
+    return kept if all(text.strip() for text in kept) else list(texts)
+
+
+def _shared(one: str, other: str) -> str:
+    """Return the whole words that two texts begin with."""
+    same = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    return one[:same].rpartition(" ")[0]
 
 
 def find_duplicates(examples: Sequence[Example], texts: Texts) -> Finding | None:
@@ -91,7 +109,7 @@ def _by_words(rows: Sequence[int], texts: Texts) -> dict[int, int]:
     lacking: defaultdict[tuple[int, str], list[tuple[str, int]]] = defaultdict(list)
     near: dict[int, int] = {}
     for row in rows:
-        words = [word for word in texts.asked[row][:MOST_LETTERS].split() if word not in _FILLERS]
+        words = [word for word in texts.told[row][:MOST_LETTERS].split() if word not in _FILLERS]
         if len(words) < LEAST_WORDS:
             continue
         answer = texts.answered[row]
@@ -136,7 +154,7 @@ def _by_pairs(rows: Sequence[int], texts: Texts) -> dict[int, int]:
     pairs: dict[int, set[str]] = {}
     marks: dict[int, str] = {}
     for row in rows:
-        words = texts.asked[row][:MOST_LETTERS].split()
+        words = texts.told[row][:MOST_LETTERS].split()
         if len(words) >= 2 * LEAST_WORDS:
             # What must be equal is part of every pair, so rows with other numbers or answers never meet.
             marks[row] = f"{'|'.join(word for word in words if word[0].isdigit())}#{texts.answered[row]}"
