@@ -18,7 +18,7 @@ _CANNOT = (
 _DO = (
     r"(?:help|assist|provide|give|support|share|do (?:that|this|it|so)|comply|fulfil|answer|create|write|generate|offer"
     r"|discuss|engage|continue|participate|explain|tell|show|advise|make|produce|respond|describe|teach|suggest|promote"
-    r"|encourage|recommend|facilitate|carry out|complete|proceed|go (?:there|along)|fulfill)"
+    r"|encourage|facilitate|carry out|complete|proceed|go (?:there|along)|fulfill)"
 )
 _REFUSALS = tuple(
     re.compile(pattern)
@@ -27,7 +27,8 @@ _REFUSALS = tuple(
         rf"(?: \w+){{0,3}}? (?:to |with |in )?{_DO}",
         r"^(?:no|sorry|i'm sorry|i am sorry|i apologi[sz]e|unfortunately)\b[^.!?]{0,60}"
         r"\b(?:can't|cannot|can not|won't|unable)\b",
-        r"\b(?:this|that) (?:is|isn't|is not) (?:something )?(?:i|we) (?:can't|cannot|won't|will not|can|will)\b",
+        r"\b(?:this|that) is something (?:i|we) (?:can't|cannot|can not|won't|will not)\b",
+        r"\b(?:this|that)(?:'s not| isn't| is not) something (?:i|we)(?: can|'m able| am able|'ll| will)\b",
         r"^(?:i|we) (?:must |have to |respectfully )*(?:decline|refuse)\b",
         r"^(?:i'm |i am )?sorry, but (?:no\b|i (?:can't|cannot|can not|won't))",
     )

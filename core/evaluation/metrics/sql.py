@@ -24,6 +24,8 @@ def canonical(text: str) -> str | None:
         parsed = sqlglot.parse(query, dialect="sqlite")
         if len(parsed) != 1 or not isinstance(parsed[0], exp.Query | exp.DML) or _is_empty(parsed[0]):
             return None
+        for ordered in parsed[0].find_all(exp.Ordered):
+            ordered.set("desc", ordered.args.get("desc") or None)  # ascending is what it means anyway
         return parsed[0].sql(dialect="sqlite", normalize=True, comments=False).casefold()
     except (SqlglotError, RecursionError):
         return None

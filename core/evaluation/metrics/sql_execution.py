@@ -102,7 +102,7 @@ def _open(database: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA query_only = ON")
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.execute("PRAGMA schema_version").fetchone()
     except sqlite3.Error as error:
         db.close()
         raise MetricError(f"{database} can't be read ({error}). Name an SQLite file that is whole.") from error
