@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.datasets import versions
+from core.datasets.examples import Example
 from core.paths import Workspace
 from core.store import metrics
 from core.store.connection import opened
@@ -205,3 +207,32 @@ def test_two_jobs_are_compared_by_what_differs(workspace: Workspace, open_page: 
     assert table.to_dict("list") == {"Setting": ["Rank"], "#3": ["8"], "#1": ["32"]}
     tab.selectbox[0].set_value(same.id).run()
     assert "Both have the same configuration." in texts(tab)
+
+
+# The data
+
+
+def test_a_job_shows_its_rows_by_origin_what_was_left_out_and_the_doctors_report(
+    workspace: Workspace, open_page: OpenPage
+) -> None:
+    rows = [Example(f"Where is parcel {n} of the shop?", "post", "mails.csv") for n in range(30)]
+    rows += [Example("Write to ann@mail.example.com about it", "sales", "other.csv")] * 2
+    with opened(workspace) as db:
+        source = {"removed": {"repeated rows": 4}, "accepted": "They are made up."}
+        version = versions.save(workspace, db, "mails", rows, source)
+    job = make_job(workspace, "succeeded", dataset=version.sha, config={"max_length": 256})
+    tab = open_tab(open_page(JOBS), job, "Data")
+    assert_fine(tab)
+    shown = texts(tab)
+    assert "**30** mails.csv" in shown
+    assert "4 rows were left out: repeated rows" in shown
+    assert "Severe findings were accepted: They are made up" in shown
+    assert "Personal data" in shown
+    assert "The same row again" in shown
+
+
+def test_a_job_whose_data_are_gone_says_so(workspace: Workspace, open_page: OpenPage) -> None:
+    job = make_job(workspace, "succeeded", dataset="0" * 64)
+    tab = open_tab(open_page(JOBS), job, "Data")
+    assert_fine(tab)
+    assert "This job's data are no longer in the workspace." in texts(tab)
