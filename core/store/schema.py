@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 3  # raise it with every migration that is added
+VERSION = 4  # raise it with every migration that is added
 
 
 @migrations()
@@ -164,6 +164,56 @@ def dataset_names(db: Database) -> None:
 @migrations()
 def evaluation_metrics(db: Database) -> None:
     db.execute("ALTER TABLE evaluations ADD COLUMN metrics TEXT NOT NULL DEFAULT '{}'")
+
+
+@migrations()
+def registry(db: Database) -> None:
+    """Which adapter serves which industry or specialist, what was decided about it, own benchmarks, votes of people."""
+    db.execute("""
+        CREATE TABLE stages (
+            scope TEXT NOT NULL,
+            adapter TEXT NOT NULL REFERENCES adapters(id),
+            stage TEXT NOT NULL CHECK (stage IN ('candidate', 'production', 'archived')),
+            since REAL NOT NULL,
+            PRIMARY KEY (scope, adapter)
+        )""")
+    db.execute("CREATE UNIQUE INDEX one_in_production ON stages(scope) WHERE stage = 'production'")
+    db.execute("""
+        CREATE TABLE decisions (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            scope TEXT NOT NULL,
+            adapter TEXT NOT NULL REFERENCES adapters(id),
+            action TEXT NOT NULL CHECK (action IN ('promote', 'hold', 'rollback', 'archive', 'undo')),
+            before TEXT NOT NULL DEFAULT '',
+            after TEXT NOT NULL DEFAULT '',
+            figures TEXT NOT NULL,
+            hashes TEXT NOT NULL,
+            note TEXT NOT NULL DEFAULT '',
+            undoes INTEGER UNIQUE REFERENCES decisions(id)
+        )""")
+    db.execute("CREATE INDEX decisions_by_scope ON decisions(scope, id)")
+    db.execute("""
+        CREATE TABLE benchmark_names (
+            name TEXT NOT NULL,
+            sha TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            items INTEGER NOT NULL,
+            created_at REAL NOT NULL,
+            PRIMARY KEY (name, sha)
+        )""")
+    db.execute("""
+        CREATE TABLE votes (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            benchmark TEXT NOT NULL,
+            item TEXT NOT NULL,
+            first TEXT NOT NULL REFERENCES evaluations(id),
+            second TEXT NOT NULL REFERENCES evaluations(id),
+            choice TEXT NOT NULL CHECK (choice IN ('first', 'second', 'tie')),
+            rater TEXT NOT NULL DEFAULT ''
+        )""")
+    db.execute("CREATE INDEX votes_by_pair ON votes(first, second)")
 
 
 def prepare(workspace: Workspace) -> None:
