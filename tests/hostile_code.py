@@ -356,12 +356,13 @@ def attack():
     return works(lambda: os.kill(os.getppid(), 9)) or works(lambda: os.killpg(0, 9))
 """,
     "signals through a file": r"""
-import fcntl, os
+import fcntl, signal
 def attack():
     inlet, outlet = os.pipe()
-    fcntl.fcntl(inlet, fcntl.F_SETOWN, 2)
-    fcntl.fcntl(inlet, 10, 9)
-    return fcntl.fcntl(inlet, fcntl.F_GETOWN) == 2
+    fcntl.fcntl(inlet, 10, signal.SIGKILL)
+    own = [1, 3, os.getpid()]  # what shares its tests' process may see those of the sandbox itself
+    others = [one for one in range(2, 3000) if one not in own]
+    return any([works(lambda one=one: fcntl.fcntl(inlet, fcntl.F_SETOWN, one)) for one in others])
 """,
     "traces processes": r"""
 def attack(): return any(call(101, 16, one, 0, 0) >= 0 for one in range(1, 50))
@@ -473,8 +474,5 @@ def attack():
 """,
 }
 
-PROGRAMS = (
-    _FAKERS
-    | {name: _TOOLS + code for name, code in _EATERS.items()}
-    | {name: _TOOLS + code + _ANSWER for name, code in _BURGLARS.items()}
-)
+BURGLARS = {name: _TOOLS + code + _ANSWER for name, code in _BURGLARS.items()}
+PROGRAMS = _FAKERS | {name: _TOOLS + code for name, code in _EATERS.items()} | BURGLARS

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -198,8 +199,13 @@ def _run_answer(jailed: ModuleType, ends: tuple[int, int], limits: dict[str, int
 
 
 def main() -> None:
-    """Start the two and leave when the tests are over; with this process everything in the namespace ends."""
+    """Start the two and leave when the tests or the time are over; with this process everything in the namespace ends.
+
+    The one who started it ends it sooner, unless he was killed himself.
+    """
     told = json.loads(sys.argv[1])
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+    signal.alarm(told["seconds"])
     jailed = load_jailed()
     enter_empty_root(told["prefix"])
     asked, asking = os.pipe()

@@ -82,6 +82,7 @@ def _run(source: str, tests: str, seconds: float, memory_bytes: int) -> Outcome:
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     told = {
         "prefix": sys.base_prefix,
+        "seconds": int(seconds) + 2,
         "limits": {
             "RLIMIT_CPU": int(seconds) + 1, "RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 1_000_000, "RLIMIT_NOFILE": 64,
             "RLIMIT_CORE": 0,
@@ -144,7 +145,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 def _read(output: bytes, word: str, child: "subprocess.Popen[bytes]", seconds: float) -> Outcome:
     try:
         kind, told = json.loads(output)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         assert child.stderr is not None
         last = child.stderr.read(MOST_OUTPUT).decode("utf-8", "replace").strip().splitlines()
         return Outcome(False, last[-1][:300] if last else "ended before its tests", seconds)

@@ -1,6 +1,8 @@
 """Code that a model wrote, run where it can reach nothing: hostile programs are contained, right ones pass."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from core.evaluation import sandbox
 from core.evaluation.separation import separate
 from tests.conftest import wait_until
 from tests.good_code import GOOD, TOGETHER
-from tests.hostile_code import PROGRAMS, TESTS
+from tests.hostile_code import BURGLARS, PROGRAMS, TESTS
 
 MEMORY_BYTES, SECONDS = 256_000_000 + os.getpid(), 1.5  # by it this process knows its own sandboxes
 PROJECT = Path(__file__).resolve().parents[2]
@@ -104,6 +106,43 @@ def test_hostile_programs_fail_by_what_they_do_and_not_by_the_tests() -> None:
     assert passes(
         "def attack(): return True\ndef answer(values):\n    return sorted(values) if attack() else None", TESTS
     )
+
+
+@pytest.mark.parametrize("name", BURGLARS)
+def test_what_shares_a_process_with_its_tests_gets_no_further_outside(name: str, tmp_path: Path) -> None:
+    canary = tmp_path / "canary.txt"
+    canary.write_text("untouched")
+    before = outside(canary)
+    together = f"assert answer.__name__ == 'answer'\n{TESTS}"
+    assert separate(together).together
+    program = BURGLARS[name].replace("CANARY", str(canary)).replace("PROJECT", str(PROJECT))
+    assert not sandbox.run_tests(program, together, SECONDS, MEMORY_BYTES).passed
+    assert outside(canary) == before
+
+
+@pytest.mark.parametrize(
+    "told", ["b'[' * 4000", 'b\'["passed", ""]\'', "b'{}'", "b'[1, 2]'", "b'\\xff'", "b'x' * 100_000"]
+)
+def test_what_shares_a_process_with_its_tests_can_not_just_say_that_it_passed(told: str) -> None:
+    answer = f"import os\ndef answer(): pass\nos.write(4, {told})\nos._exit(0)"
+    assert not passes(answer, "assert answer.__name__ == 'answer'")
+
+
+def test_an_answer_can_not_end_a_loop_of_the_tests() -> None:
+    for raised in ("StopIteration", "StopIteration(1)", "GeneratorExit", "StopAsyncIteration"):
+        answer = f"def f(x): raise {raised}"
+        assert not passes(answer, "for found, right in zip(map(f, [1, 2]), [3, 4]):\n    assert found == right")
+        assert not passes(answer, "assert all(map(f, [1, 2]))")
+
+
+def test_when_the_program_is_killed_its_sandbox_ends_too() -> None:
+    call = f"run_tests('import time\\ntime.sleep(60)', 'assert f(1)', 1.0, {MEMORY_BYTES})"
+    line = [sys.executable, "-c", f"from core.evaluation.sandbox import run_tests; {call}"]
+    program = subprocess.Popen(line, cwd=PROJECT)
+    wait_until(lambda: len(jailed_processes()) >= 3, 20, "the start of a sandbox")
+    program.kill()
+    program.wait()
+    wait_until(lambda: not jailed_processes(), 10, "the end of every process of the sandbox")
 
 
 def test_without_a_sandbox_nothing_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
