@@ -173,7 +173,7 @@ def test_compare_and_the_page_show_the_same_figures(
     page.query_params["job"] = trained["job"]
     page.switch_page("pages/train/jobs.py").run()
     assert not page.exception
-    (table,) = [one.value for one in page.dataframe if "What it says" in one.value.columns]
+    (table,) = [one.value for one in page.dataframe if "Aim" in one.value.columns]
     for row, metric in zip(table.itertuples(), verdict["metrics"], strict=True):
         assert row.Metric == metric["title"]
         assert (row.Base, row.Tuned) == (f"{metric['base']:.0%}", f"{metric['tuned']:.0%}")
