@@ -52,6 +52,7 @@ bench: $(BENCH)/.installed $(TEST_STAMP)
 # The long fault campaigns; each prints its seed and replays from it.
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.torture.kills --kills 100
+	$(BIN)/python -m tests.torture.statistics
 	$(BIN)/python -m pytest -m slow
 
 # A thousand generated examples of each industry, to look at or to train other tools with.

@@ -17,6 +17,8 @@ Outcome = Literal["better", "not proven", "worse"]
 RESAMPLES = 10_000
 PERMUTATIONS = 20_000
 LEVEL = 0.95
+SURE = 1.96 + 0.84  # standard errors: 5% to be fooled, 80% to find it
+STEPS = 1.5  # items; an exact test moves in steps, and asks for so many more than a smooth one
 SEED = 20_011  # fixed, so that the same answers give the same verdict everywhere
 
 
@@ -56,7 +58,10 @@ class MetricResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison proves. Scores are 0 to 1; `difference` is tuned minus base."""
+    """What a comparison proves. Scores are 0 to 1; `difference` is tuned minus base.
+
+    `detectable` is the smallest true difference that as many such items would show in four of five cases.
+    """
 
     outcome: Outcome
     sentence: str
@@ -71,6 +76,7 @@ class Verdict:
     test: str
     components: tuple[ComponentResult, ...]
     metrics: tuple[MetricResult, ...] = ()
+    detectable: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -195,6 +201,7 @@ def compare(paired: Paired, names: tuple[str, str] = ("the base model", "the tun
         items_needed=needed,
         test="exact McNemar" if exact else "sign-flip permutation",
         components=tuple(_component(paired, name) for name in dict.fromkeys(paired.components)),
+        detectable=_detectable(weighted),
     )
 
 
@@ -221,8 +228,15 @@ def _items_needed(weighted: np.ndarray) -> int | None:
     effect = abs(float(weighted.sum()))
     if effect == 0 or spread == 0:
         return None
-    needed = int(np.ceil(((1.96 + 0.84) * spread / effect) ** 2))
+    root = (SURE * spread + np.sqrt((SURE * spread) ** 2 + 4 * STEPS * effect)) / (2 * effect)
+    needed = int(np.ceil(root**2))
     return max(needed, len(weighted) + 1) if needed <= 100_000 else None
+
+
+def _detectable(weighted: np.ndarray) -> float | None:
+    """Return the smallest difference that these items would prove with 80% power; None where they never differ."""
+    spread = float(np.std(weighted * len(weighted)))
+    return float(SURE * spread / np.sqrt(len(weighted)) + STEPS / len(weighted)) if spread else None
 
 
 def _sentence(
