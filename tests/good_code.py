@@ -1,6 +1,23 @@
 """Right answers with tests that hand over all kinds of values. Name: the answer, its tests."""
 
 APART = {
+    "a table put in order in place": (
+        """
+def order(table, numbers):
+    for key in sorted(table):
+        table[key] = table.pop(key)
+    numbers[:] = map(float, numbers)
+    return None
+""",
+        """
+from collections import defaultdict
+table, numbers = defaultdict(list, {"b": [1], "a": [2]}), [1, 2]
+inner = table["b"]
+order(table, numbers)
+assert list(table) == ["a", "b"] and table["c"] == [] and table["b"] is inner
+assert [type(one) for one in numbers] == [float, float]
+""",
+    ),
     "a list changed in place": (
         """
 def change(rows, table, seen):

@@ -34,6 +34,7 @@ _CONSTRUCTED = {  # standard types whose constructor takes what __reduce__ or st
 _BASES: dict[type, Callable[[Any], Any]] = {
     one: str.__str__ if one is str else one for one in (int, float, str, list, dict, tuple, set, frozenset, bytes)
 }
+_MUTABLE = (list, dict, set, bytearray)
 Refer = Callable[[Any], Any]
 Resolve = Callable[[dict[str, Any]], Any]
 
@@ -192,36 +193,31 @@ def serve_answer(inlet: IO[bytes], outlet: IO[bytes]) -> None:
     while line := inlet.readline():
         name, packed = json.loads(line)
         positional, named = unpack(packed, resolve)
-        before = [*positional, *named.values()]
+        given = [*positional, *named.values()]
+        before = [*packed[0], *(one for _, one in packed[1]["dict"])]
         try:
             reply = {"result": pack(scope[name](*positional, **named), refer)}
         except BaseException as error:
             reply = {"error": pack_error(error)}
-        # Iterators among the arguments are used up now; nothing of them goes back.
-        changed = [pack(one, refer) if isinstance(one, list | dict | set | bytearray) else None for one in before]
-        tell(reply | {"arguments": changed})
+        # Only what changed goes back, order and types counted; iterators are used up now.
+        after = [pack(one, refer) if isinstance(one, _MUTABLE) else None for one in given]
+        pairs = zip(before, after, strict=True)
+        tell(reply | {"arguments": [None if json.dumps(was) == json.dumps(now) else now for was, now in pairs]})
 
 
 def _renew(old: Any, new: Any) -> None:
     """Let a mutable argument of the tests take the content that it has in the answer's process."""
-    if type(old) is not type(new) or old == new:
+    if not any(isinstance(old, kind) and isinstance(new, kind) for kind in _MUTABLE):
         return
-    if isinstance(old, list):
-        for index, (ours, theirs) in enumerate(zip(old, new, strict=False)):
-            if isinstance(ours, list | dict | set) and type(ours) is type(theirs):
-                _renew(ours, theirs)
-                new[index] = ours
+    if isinstance(old, list | dict):  # what the tests hold inside stays the same object
+        places = range(min(len(old), len(new))) if isinstance(old, list) else [key for key in old if key in new]
+        for place in places:
+            if any(isinstance(old[place], kind) and isinstance(new[place], kind) for kind in _MUTABLE):
+                _renew(old[place], new[place])
+                new[place] = old[place]
+    if isinstance(old, list | bytearray):
         old[:] = new
-    elif isinstance(old, bytearray):
-        old[:] = new
-    elif isinstance(old, dict):
-        for key, ours in old.items():
-            if isinstance(ours, list | dict | set) and type(ours) is type(new.get(key)):
-                _renew(ours, new[key])
-                new[key] = ours
-        old.clear()
-        old.update(new)
-    elif isinstance(old, set):
+    else:
         old.clear()
         old.update(new)
 
