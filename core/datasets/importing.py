@@ -110,7 +110,7 @@ def import_file(
     """
     began = time.monotonic()
     files = [path, *more]
-    size, before = max(1, sum(one.stat().st_size for one in files)), 0
+    size, before = max(1, sum(_size_of(one) for one in files)), 0
     workspace.datasets.mkdir(parents=True, exist_ok=True)
     durable.sweep_staging(workspace.datasets)
     with durable.staged_folder(workspace.datasets / "import") as staging:
@@ -131,7 +131,7 @@ def import_file(
                         _check_use(one, progress)
                         if told is not None and not told(progress):
                             raise Cancelled
-                before += one.stat().st_size
+                before += _size_of(one)
         if not progress.examples:
             if not sorter.problems:
                 raise DataError(f"{path} has no rows. Give a file with at least one.")
@@ -148,6 +148,15 @@ def import_file(
         sha, name, progress.rows, progress.examples, progress.rejected, sorter.counted_reasons, sorter.problems, form,
         mapping, time.monotonic() - began, is_new, manifest,
     )  # fmt: skip
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it was there when its columns were chosen
+        raise DataError(f"There is no file {path}. Check the path.") from None
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}. Check the path and its permissions.") from error
 
 
 class _Sorter:

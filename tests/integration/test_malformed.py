@@ -94,8 +94,6 @@ def test_each_file_is_imported_or_refused_in_one_sentence(
             name = preview.name_of(path)
             assert atelier("data", "delete", "--yes", "--", name).code == 0, name
         assert left_over(workspace) == [], case.file
-        if "TELL" in os.environ:
-            print(f"{case.file!r}\t{seconds:.2f}\t{memory / 1e6:.0f}\t{said}")
         path.unlink()
     assert wrong == {}
 
@@ -146,6 +144,16 @@ def test_what_is_no_file_is_refused_at_once(
     monkeypatch.chdir(tmp_path)
     make(Path("a.csv"))
     assert words in verdict(atelier("data", "import", "a.csv", "--json"), Path("a.csv"))
+    assert left_over(workspace) == []
+
+
+def test_a_file_that_goes_before_its_import_begins_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(malformed.CSV)
+    found = preview.look_at(path)
+    path.unlink()
+    with pytest.raises(DataError, match=f"There is no file {path}"):
+        importing.import_file(workspace, path, found.form, preview.choose_mapping(found, path, {}), name="a")
     assert left_over(workspace) == []
 
 
@@ -219,11 +227,12 @@ GOOD_FILES = {
     "a.csv.gz": gzip.compress(malformed.CSV),
     "a.parquet": malformed.parquet(),
 }
+SIGNS = [b'"', b"\n", b"\0", b"{", b"[", b",", b"\\", b"\xff", b"}"]
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["flip", "cut", "insert", "repeat"]),
         st.floats(0, 1, exclude_max=True),
-        st.one_of(st.binary(min_size=1, max_size=4), st.sampled_from([b'"', b"\n", b"\0", b"{", b"[", b",", b"\\", b"\xff", b"}"])),
+        st.one_of(st.binary(min_size=1, max_size=4), st.sampled_from(SIGNS)),
     ),
     min_size=1,
     max_size=6,

@@ -4,7 +4,6 @@ import codecs
 import csv
 import gzip
 import io
-import json
 import re
 import stat
 import zlib
@@ -15,8 +14,8 @@ from typing import IO, Literal
 
 import charset_normalizer
 
+from core.datasets.files import json_shape
 from core.datasets.files.row import MOST_BYTES_PER_ROW
-from core.datasets.files.values import DEEPEST
 from core.errors import DataError
 
 SAMPLE_BYTES = 1 << 20
@@ -142,9 +141,10 @@ def recognise(
     if delimiter is None and text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         if encoding is None and chosen not in {name for _, name in _MARKS} | set(_ZEROS):
             found = replace(found, encoding="utf-8")  # as JSON has to be; other bytes are bad rows
-        if len(sample) == SAMPLE_BYTES or path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson")):
-            return _recognise_json(text.lstrip("\ufeff"), found, may_be_whole=False)
-        return _recognise_json(text.lstrip("\ufeff"), found, may_be_whole=True)
+        says_lines = path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
+        may_be_whole = len(sample) < SAMPLE_BYTES and not says_lines
+        shape, rows_at = json_shape.shape_of(text.lstrip("\ufeff"), may_be_whole)
+        return replace(found, kind="json", rows_at=rows_at) if shape == "json" else replace(found, kind="jsonl")
     return _recognise_csv(text, found, path, delimiter, header, complete=len(sample) < SAMPLE_BYTES)
 
 
@@ -162,7 +162,8 @@ def _read_sample(path: Path) -> tuple[bytes, bool]:
     except FileNotFoundError:
         raise DataError(f"There is no file {path}. Check the path.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is packed with gzip but damaged: {show_gzip_fault(error)}. Pack or download it again.") from error
+        fault = show_gzip_fault(error)
+        raise DataError(f"{path} is packed with gzip but damaged: {fault}. Pack or download it again.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}. Check the path and its permissions.") from error
     except ValueError:  # a NUL in the path
@@ -202,72 +203,6 @@ def _find_encoding(sample: bytes, path: Path) -> str:
 
 def _decode(sample: bytes, encoding: str) -> str:
     return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
-
-
-def _recognise_json(text: str, found: FileFormat, may_be_whole: bool) -> FileFormat:
-    lines = [line for line in text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES] if line.strip()]
-    if text.lstrip()[0] == "[":
-        if len(lines) > 1 and _is_whole(lines[0]) and _is_whole(lines[1]):
-            return replace(found, kind="jsonl")
-        return replace(found, kind="json", rows_at=_find_rows(text) or "item")
-    if len(lines) > 1:
-        objects = [line.startswith("{") and _is_whole(line) for line in lines[:20]]
-        follows = lines[1].lstrip().startswith(("{", "[")) and lines[0].rstrip().endswith("}")
-        if follows or objects[0] or 2 * sum(objects) >= len(objects):
-            return replace(found, kind="jsonl")
-        return replace(found, kind="json", rows_at=_find_rows(text))
-    if _is_whole(lines[0]):
-        rows_at = _find_rows(text) if may_be_whole else ""
-        return replace(found, kind="json", rows_at=rows_at) if rows_at else replace(found, kind="jsonl")
-    rows_at = _find_rows(
-        text
-    )  # one row so long that the sample ends in it, several without a line end, or a broken one
-    if rows_at or _begins_with_object(lines[0]):
-        return replace(found, kind="json", rows_at=rows_at)
-    return replace(found, kind="jsonl")
-
-
-def _begins_with_object(text: str) -> bool:
-    try:
-        json.JSONDecoder().raw_decode(text.lstrip())
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _is_whole(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _find_rows(text: str) -> str:
-    """Return where the first list of objects lies, 'columns' where each key holds one list of values, or nothing."""
-    import ijson
-
-    path: list[str] = []
-    in_columns, is_flat = 0, False
-    try:
-        for event, value in ijson.basic_parse(io.BytesIO(text.encode("utf-8", "replace"))):
-            if event == "start_map" and path and path[-1] == "item":
-                return ".".join(path)
-            if event == "map_key":
-                path[-1] = value
-            elif event in ("start_map", "start_array"):
-                path.append("item" if event == "start_array" else "")
-            elif event in ("end_map", "end_array"):
-                path.pop()
-            elif len(path) == 2 and text.lstrip()[0] == "{":
-                in_columns += 1
-            elif len(path) == 1:
-                is_flat = True  # a value of its own beside the columns, so they are none
-            if len(path) > DEEPEST or in_columns > 50:
-                break
-    except (ijson.JSONError, ValueError):
-        pass
-    return "columns" if in_columns > 1 and not is_flat else ""
 
 
 def _recognise_csv(

@@ -37,7 +37,8 @@ def read_rows(path: Path, form: FileFormat, told: Callable[[int], None] | None =
     except FileNotFoundError:
         raise DataError(f"There is no file {path}. Check the path.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is packed with gzip but damaged: {show_gzip_fault(error)}. Pack or download it again.") from error
+        fault = show_gzip_fault(error)
+        raise DataError(f"{path} is packed with gzip but damaged: {fault}. Pack or download it again.") from error
     except UnicodeError as error:
         raise DataError(f"{path} can't be read as {form.encoding}: {error}. Choose another encoding.") from error
     except OSError as error:
