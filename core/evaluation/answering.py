@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from core.datasets.chat import ChatFormat, Encoded
 from core.evaluation.benchmarks import Item
 from core.evaluation.grading import grade
 from core.model import packed
-from core.model.engines import Engine
+from core.model.engines import Scorer
 
 MOST_NEW_TOKENS = {
     "numeric": 96, "facts": 128, "label": 48, "text": 192, "exact": 64, "fields": 160, "entities": 128, "tags": 64,
@@ -46,7 +47,7 @@ Report = Callable[[int, int], None]
 def answer_items(
     model: Any,
     chat: ChatFormat,
-    engine: Engine,
+    engine: Scorer,
     items: Sequence[Item],
     device: torch.device,
     report: Report | None = None,
@@ -111,15 +112,17 @@ def _choice_batches(items: Sequence[Item], chat: ChatFormat) -> list[list[_Choic
     return batches
 
 
-def _choose(engine: Engine, batch: list[_Choice]) -> dict[str, str]:
+def _choose(engine: Scorer, batch: list[_Choice]) -> dict[str, str]:
     """Return for each item the choice with the highest log-likelihood per byte, so that length gives no advantage."""
-    losses = engine.token_losses([choice.encoded for choice in batch])
-    best: dict[str, tuple[float, str]] = {}
-    for choice, loss in zip(batch, losses, strict=True):
-        per_byte = float(loss.sum()) / len(choice.text.encode("utf-8"))
-        if choice.item.id not in best or per_byte < best[choice.item.id][0]:
-            best[choice.item.id] = (per_byte, choice.text)
-    return {item: text for item, (_, text) in best.items()}
+    groups = [list(group) for _, group in groupby(batch, key=lambda choice: choice.item.id)]
+    losses = engine.continuation_losses([[choice.encoded for choice in group] for group in groups])
+    best: dict[str, str] = {}
+    for group, found in zip(groups, losses, strict=True):
+        per_byte = [
+            float(loss.sum()) / len(choice.text.encode("utf-8")) for choice, loss in zip(group, found, strict=True)
+        ]
+        best[group[0].item.id] = group[per_byte.index(min(per_byte))].text
+    return best
 
 
 # By writing

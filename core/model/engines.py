@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from peft import PeftModel
 
 from core.datasets.chat import Encoded
-from core.model import packed
+from core.model import forked, packed
 
 
 class Engine(Protocol):
@@ -22,6 +22,14 @@ class Engine(Protocol):
 
     def token_losses(self, examples: list[Encoded]) -> list[torch.Tensor]:
         """Return for each example the negative log-likelihood of each supervised token, without gradients."""
+        ...
+
+
+class Scorer(Engine, Protocol):
+    """An engine that also scores several continuations of one beginning."""
+
+    def continuation_losses(self, groups: list[list[Encoded]]) -> list[list[torch.Tensor]]:
+        """Return token losses for groups of texts that begin alike; the beginning is computed once where it can be."""
         ...
 
 
@@ -46,6 +54,14 @@ class PackedEngine:
             losses = packed.token_losses(self.base, self._batch(examples))
         return list(losses.cpu().split([example.supervised for example in examples]))
 
+    def continuation_losses(self, groups: list[list[Encoded]]) -> list[list[torch.Tensor]]:
+        batch = forked.make_batch(
+            [[(example.ids, example.response_start) for example in group] for group in groups], self.device
+        )
+        with packed.attending(self.base, "forked"):
+            losses = packed.token_losses(self.base, batch)
+        return _regroup(list(losses.cpu().split([one.supervised for group in groups for one in group])), groups)
+
     def _batch(self, examples: list[Encoded]) -> packed.PackedBatch:
         return packed.make_batch([(example.ids, example.response_start) for example in examples], self.device)
 
@@ -68,6 +84,9 @@ class PaddedEngine:
     def token_losses(self, examples: list[Encoded]) -> list[torch.Tensor]:
         return list(self._losses(examples).cpu().split([example.supervised for example in examples]))
 
+    def continuation_losses(self, groups: list[list[Encoded]]) -> list[list[torch.Tensor]]:
+        return _regroup(self.token_losses([example for group in groups for example in group]), groups)
+
     def _losses(self, examples: list[Encoded]) -> torch.Tensor:
         longest = max(len(example.ids) for example in examples)
         ids = torch.full((len(examples), longest), self.pad_id, dtype=torch.int64)
@@ -85,7 +104,12 @@ class PaddedEngine:
         return F.cross_entropy(logits[counted].float(), wanted[counted], reduction="none")
 
 
-def make_engine(model: Any, device: torch.device, pad_id: int) -> Engine:
+def _regroup(losses: list[torch.Tensor], groups: list[list[Encoded]]) -> list[list[torch.Tensor]]:
+    waiting = iter(losses)
+    return [[next(waiting) for _ in group] for group in groups]
+
+
+def make_engine(model: Any, device: torch.device, pad_id: int) -> Scorer:
     """Return the engine for a base model, with or without an adapter."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     return PackedEngine(base, device) if packed.can_pack(base) else PaddedEngine(base, device, pad_id)
