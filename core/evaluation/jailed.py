@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
+BROKEN_OFF = "the answer ended its process or broke off the exchange"
 MOST_BYTES = 16_000_000  # of one message
 MOST_ITERATED = 10_000  # an iterator goes as its first values
 _VIEWS: dict[str, Callable[[list[Any]], Any]] = {
@@ -261,7 +262,7 @@ class Tests:
         except BaseException:
             reply = None
         if not isinstance(reply, dict):
-            self._end("failed", "the answer ended its process or broke off the exchange")
+            self._end("failed", BROKEN_OFF)
         return reply
 
     def _unpacked(self, read: Callable[..., Any], told: Any) -> Any:

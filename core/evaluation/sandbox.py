@@ -11,6 +11,7 @@ everything, patch what the tests call, or look for the tests in memory.
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import select
@@ -24,12 +25,14 @@ from functools import cache
 from pathlib import Path
 
 from core.errors import SandboxError
+from core.evaluation.jailed import BROKEN_OFF
 from core.evaluation.metrics.code import read_code
 from core.evaluation.separation import separate
 
-SECONDS = 5.0
+SECONDS = 5.0  # of processor time, so that a busy machine fails nobody; by the clock twice as long
 MEMORY_BYTES = 512_000_000
 MOST_OUTPUT = 4_000
+ENDED = "ended before its tests"
 _NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
 
 
@@ -80,16 +83,16 @@ def _run(source: str, tests: str, seconds: float, memory_bytes: int) -> Outcome:
         return Outcome(False, f"the tests can't be read: {error}", 0.0)
     word = secrets.token_hex(16)
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    told = {
+    needs = {
         "prefix": sys.base_prefix,
-        "seconds": int(seconds) + 2,
+        "seconds": int(2 * seconds) + 2,
         "limits": {
-            "RLIMIT_CPU": int(seconds) + 1, "RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 1_000_000, "RLIMIT_NOFILE": 64,
+            "RLIMIT_CPU": math.ceil(seconds), "RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 1_000_000, "RLIMIT_NOFILE": 64,
             "RLIMIT_CORE": 0,
         },
     }  # fmt: skip
     jail = Path(__file__).with_name("jail.py")
-    command = [_unshare(), *_NAMESPACES, "--", str(interpreter), "-I", "-S", "-B", str(jail), json.dumps(told)]
+    command = [_unshare(), *_NAMESPACES, "--", str(interpreter), "-I", "-S", "-B", str(jail), json.dumps(needs)]
     began = time.monotonic()
     child = subprocess.Popen(
         command,
@@ -101,13 +104,16 @@ def _run(source: str, tests: str, seconds: float, memory_bytes: int) -> Outcome:
     )
     try:
         sent = json.dumps([source, tests, parts.names, parts.modules, parts.together])
-        output = _exchange(child, f"{sent}\n{word}".encode(), began + seconds)
+        output = _exchange(child, f"{sent}\n{word}".encode(), began + 2 * seconds)
     finally:
         _end(child)
     passed_s = time.monotonic() - began
     if output is None:
-        return Outcome(False, f"not done after {seconds:g} s", passed_s)
-    return _read(output, word, child, passed_s)
+        return Outcome(False, f"not done after {2 * seconds:g} s", passed_s)
+    told = _read(output, word, child, passed_s)
+    if told.reason in (ENDED, BROKEN_OFF) and passed_s >= seconds:
+        return Outcome(False, f"not done after {seconds:g} s of processor time", passed_s)
+    return told
 
 
 def _exchange(child: "subprocess.Popen[bytes]", sent: bytes, deadline: float) -> bytes | None:
@@ -148,7 +154,7 @@ def _read(output: bytes, word: str, child: "subprocess.Popen[bytes]", seconds: f
     except (ValueError, TypeError, RecursionError):
         assert child.stderr is not None
         last = child.stderr.read(MOST_OUTPUT).decode("utf-8", "replace").strip().splitlines()
-        return Outcome(False, last[-1][:300] if last else "ended before its tests", seconds)
+        return Outcome(False, last[-1][:300] if last else ENDED, seconds)
     if kind == "passed":
-        return Outcome(told == word, "" if told == word else "ended before its tests", seconds)
+        return Outcome(told == word, "" if told == word else ENDED, seconds)
     return Outcome(False, str(told), seconds)
