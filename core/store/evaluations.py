@@ -11,10 +11,15 @@ from ulid import ULID
 
 from core.errors import NotFound
 
+_JSON = ("components", "metrics", "details")
+
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """One model on one benchmark; scores are 0 to 1, `adapter` is empty for the base alone, `metrics` by name."""
+    """One model on one benchmark; scores are 0 to 1, `adapter` is empty for the base alone, `metrics` by name.
+
+    `details` says how an endpoint was asked and what that cost; it is empty for models of this machine.
+    """
 
     id: str
     job: str
@@ -33,6 +38,7 @@ class EvaluationRow:
     tokens: int
     created_at: float
     metrics: dict[str, float] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class VerdictRow:
 
 def insert(db: sqlite3.Connection, row: EvaluationRow, items: Sequence[ItemRow]) -> None:
     """Store an evaluation with its items; the caller holds the transaction."""
-    values = asdict(row) | {"components": json.dumps(row.components), "metrics": json.dumps(row.metrics)}
+    values = asdict(row) | {name: json.dumps(getattr(row, name)) for name in _JSON}
     columns = ", ".join(values)
     db.execute(f"INSERT INTO evaluations ({columns}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
     db.executemany(
@@ -92,9 +98,7 @@ def insert_verdict(
 
 def _row(row: sqlite3.Row) -> EvaluationRow:
     values = dict(row)
-    return EvaluationRow(
-        **values | {"components": json.loads(values["components"]), "metrics": json.loads(values["metrics"])}
-    )
+    return EvaluationRow(**values | {name: json.loads(values[name]) for name in _JSON})
 
 
 def get(db: sqlite3.Connection, text: str) -> EvaluationRow:

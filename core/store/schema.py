@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 4  # raise it with every migration that is added
+VERSION = 5  # raise it with every migration that is added
 
 
 @migrations()
@@ -214,6 +214,12 @@ def registry(db: Database) -> None:
             rater TEXT NOT NULL DEFAULT ''
         )""")
     db.execute("CREATE INDEX votes_by_pair ON votes(first, second)")
+
+
+@migrations()
+def evaluation_details(db: Database) -> None:
+    """How an endpoint was asked, what it called itself, and what that cost."""
+    db.execute("ALTER TABLE evaluations ADD COLUMN details TEXT NOT NULL DEFAULT '{}'")
 
 
 def prepare(workspace: Workspace) -> None:
