@@ -54,7 +54,7 @@ def import_data(
 ) -> None:
     """Import a file: recognise it, map its columns, put bad rows aside with their reason, store the rest."""
     file, more, source = _find_files(what)
-    chosen = importing.check_name(name or (source["hub"] if source else preview.name_of(file)))
+    chosen = importing.check_name(name or (source["hub"] if source else preview.label_of(file)))
     found = preview.look_at(file, encoding=encoding, delimiter="\t" if delimiter == "\\t" else delimiter, header=header)
     wanted = {
         "layout": layout, "prompt": prompt, "response": response, "input": input_column, "template": template,

@@ -110,12 +110,16 @@ def show_columns(names: Sequence[str]) -> str:
 
 
 def name_of(path: Path) -> str:
-    """Return what a dataset is called that nobody named: the file's name without its endings, fit to be shown."""
+    """Return what a dataset is called that nobody named: the file's name without its endings."""
     name = path.name
     for ending in (".gz", ".jsonl", ".json", ".csv", ".tsv", ".tab", ".txt", ".parquet"):
         name = name[: -len(ending)] if name.lower().endswith(ending) and len(name) > len(ending) else name
-    printable = "".join(char if char.isprintable() else " " for char in show_name(name))
-    return clip(" ".join(printable.split()), MOST_NAME_LETTERS) or "data"
+    return show_name(name)
+
+
+def label_of(path: Path) -> str:
+    """Return the name that is proposed for the dataset of a file: the file's, as far as it can be shown."""
+    return clip(" ".join(clip(name_of(path), 1000).split()), MOST_NAME_LETTERS) or "data"
 
 
 def read_strictly(path: Path) -> tuple[list[Example], ColumnMapping]:

@@ -139,7 +139,7 @@ def _offer_import(
     source: dict[str, str],
 ) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        usual = source["hub"] if source else preview.name_of(path)
+        usual = source["hub"] if source else preview.label_of(path)
         name = st.text_input("Name", usual, key=f"import_name-{path}", width=320)
         if st.button("Import", type="primary", icon=":material/download:"):
             place = submission.keep_upload(workspace, path) if st.session_state["import_way"] == DROP else path

@@ -91,7 +91,7 @@ def test_each_file_is_imported_or_refused_in_one_sentence(
         elif shown.err.strip() != said:
             wrong[case.file] = f"the dry run says {shown.err.strip()}, the import {said}"
         if said[0].isdigit():
-            name = preview.name_of(path)
+            name = preview.label_of(path)
             assert atelier("data", "delete", "--yes", "--", name).code == 0, name
         assert left_over(workspace) == [], case.file
         path.unlink()

@@ -71,8 +71,12 @@ class _Reader:
         if not where:
             yield self.read_row()
         elif self.peek() == "[":
+            inner = where.removeprefix("item").removeprefix(".")
             for _ in self._members("]"):
-                yield from self.rows(where.removeprefix("item").removeprefix("."))
+                if inner:
+                    yield from self.rows(inner)
+                else:
+                    yield self.read_row()
         elif self.peek() == "{":
             for _ in self._members("}"):
                 name = self._read_name()
