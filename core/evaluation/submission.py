@@ -1,14 +1,31 @@
 """Queues evaluations of a base, or of an adapter on its base. No torch in here."""
 
-from core.catalog import bases
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.catalog import bases, industries
+from core.evaluation import benchmarks
 from core.evaluation.benchmarks import Benchmark
 from core.evaluation.pinned import pin_benchmark
 from core.evaluation.spec import EvaluateSpec
 from core.paths import Workspace
 from core.process import queue
-from core.store import adapters
+from core.store import adapters, jobs
 from core.store.connection import opened
 from core.store.jobs import Job
+from core.store.states import ALIVE, WAITING
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An evaluation that a cell waits for: of an adapter, or of its base when `adapter` is empty."""
+
+    base: str
+    base_fingerprint: str
+    adapter: str
+    industry: str
+    precision: str = "auto"
+    quantization: str = "none"
 
 
 def submit(
@@ -19,8 +36,13 @@ def submit(
     adapter: str = "",
     priority: str = "normal",
     name: str = "",
+    precision: str = "",
+    quantization: str = "",
 ) -> Job:
     """Pin the benchmark and queue the evaluation.
+
+    Args:
+        precision, quantization: How the base is loaded; without them as the adapter was trained, a base alone as it is.
 
     Raises:
         NotFound: The base or the adapter does not exist.
@@ -32,12 +54,17 @@ def submit(
         with opened(workspace) as db:
             row = adapters.find(db, adapter)
         base, adapter_id, label = row.base, row.id, row.name
+        config = row.card.get("config", {})
+        precision = precision or config.get("precision", "")
+        quantization = quantization or config.get("quantization", "")
     bases.locate(base)
     spec = EvaluateSpec(
         base=bases.absolute(base),
         adapter=adapter_id,
         benchmark=pin_benchmark(workspace, benchmark),
         benchmark_name=benchmark.name,
+        precision=precision or "auto",
+        quantization=quantization or "none",
     )
     return queue.submit(
         workspace,
@@ -46,3 +73,31 @@ def submit(
         spec=spec.model_dump(),
         priority=priority,
     )
+
+
+def waiting(workspace: Workspace) -> set[tuple[str, str, str]]:
+    """Return (base, adapter, hash of the benchmark) of the evaluations that are queued or at work."""
+    with opened(workspace) as db:
+        open_jobs = [job for job in jobs.in_states(db, (*ALIVE, *WAITING)) if job.kind == "evaluate"]
+    return {(job.spec["base"], job.spec["adapter"], job.spec["benchmark"]) for job in open_jobs}
+
+
+def submit_missing(workspace: Workspace, missing: Sequence[Missing]) -> list[Job]:
+    """Queue the evaluations that empty cells of the forgetting matrix wait for, but for those queued already.
+
+    Raises:
+        NotFound, BaseModelError: A base or an adapter can't be had.
+    """
+    known = waiting(workspace)
+    made: list[Job] = []
+    packs = {one.industry: benchmarks.of_industry(industries.find(one.industry, workspace)) for one in missing}
+    for one in missing:
+        benchmark = packs[one.industry]
+        if (bases.absolute(one.base), one.adapter, benchmark.sha) not in known:
+            made.append(
+                submit(
+                    workspace, base=one.base, adapter=one.adapter, benchmark=benchmark, priority="low",
+                    precision=one.precision, quantization=one.quantization,
+                )
+            )  # fmt: skip
+    return made

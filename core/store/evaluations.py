@@ -42,6 +42,35 @@ class EvaluationRow:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A line of a table: an evaluation without its parts, with the name of its model and the job that made it."""
+
+    id: str
+    job: str
+    job_number: int
+    job_kind: str
+    base: str
+    base_fingerprint: str
+    adapter: str
+    adapter_name: str
+    benchmark: str
+    benchmark_sha: str
+    settings_sha: str
+    items: int
+    score: float
+    low: float
+    high: float
+    seconds: float
+    tokens: int
+    created_at: float
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """What makes it the same model: the base's weights, and the adapter."""
+        return self.base_fingerprint, self.adapter
+
+
+@dataclass(frozen=True)
 class ItemRow:
     item: str
     component: str
@@ -148,3 +177,103 @@ def best_by_benchmark(db: sqlite3.Connection) -> list[VerdictRow]:
             WHERE v2.outcome = 'better' AND v2.benchmark = v.benchmark)
         GROUP BY v.benchmark ORDER BY v.benchmark""")
     return [VerdictRow(**dict(row) | {"content": json.loads(row["content"])}) for row in rows]
+
+
+_STANDING = """
+    SELECT e.id, e.job, j.number, j.kind, e.base, e.base_fingerprint, e.adapter, coalesce(a.name, ''), e.benchmark,
+        e.benchmark_sha, e.settings_sha, e.items, e.score, e.low, e.high, e.seconds, e.tokens, e.created_at
+    FROM evaluations e JOIN jobs j ON j.id = e.job LEFT JOIN adapters a ON a.id = e.adapter"""
+
+
+def standings(db: sqlite3.Connection, benchmark_sha: str | None = None) -> list[Standing]:
+    """Return of each model on each benchmark the newest evaluation in each way of answering, the newest first."""
+    rows = db.execute(
+        f"""{_STANDING} WHERE e.id IN (
+            SELECT id FROM (SELECT id, max(created_at) FROM evaluations WHERE ?1 IS NULL OR benchmark_sha = ?1
+            GROUP BY base_fingerprint, adapter, benchmark_sha, settings_sha))
+        ORDER BY e.created_at DESC, e.id DESC""",
+        (benchmark_sha,),
+    )
+    return [Standing(*row) for row in rows]
+
+
+def recent(db: sqlite3.Connection, limit: int) -> list[Standing]:
+    """Return the newest evaluations first."""
+    return [
+        Standing(*row) for row in db.execute(f"{_STANDING} ORDER BY e.created_at DESC, e.id DESC LIMIT ?", (limit,))
+    ]
+
+
+def jobs_of(db: sqlite3.Connection, evaluation_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (id, kind) of the jobs that made these evaluations."""
+    marks = ", ".join("?" * len(evaluation_ids))
+    rows = db.execute(
+        f"SELECT j.id, j.kind FROM evaluations e JOIN jobs j ON j.id = e.job WHERE e.id IN ({marks})",
+        tuple(evaluation_ids),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def count(db: sqlite3.Connection) -> int:
+    total: int = db.execute("SELECT count(*) FROM evaluations").fetchone()[0]
+    return total
+
+
+def scores_of(db: sqlite3.Connection, evaluation_ids: Sequence[str]) -> dict[str, list[float]]:
+    """Return the scores of evaluations, each in the order of its items' ids."""
+    found: dict[str, list[float]] = {}
+    for one in evaluation_ids:
+        rows = db.execute("SELECT score FROM evaluation_items WHERE evaluation = ? ORDER BY item", (one,))
+        found[one] = [row[0] for row in rows.fetchall()]
+    return found
+
+
+def count_answered(db: sqlite3.Connection, evaluation: str) -> int:
+    """Return to how many items the model said anything at all."""
+    total: int = db.execute(
+        "SELECT count(*) FROM evaluation_items WHERE evaluation = ? AND trim(answer) <> ''", (evaluation,)
+    ).fetchone()[0]
+    return total
+
+
+def stored_verdict(db: sqlite3.Connection, base_evaluation: str, tuned_evaluation: str) -> VerdictRow | None:
+    """Return the verdict that a job gave on exactly these two evaluations."""
+    row = db.execute(
+        "SELECT * FROM verdicts WHERE job = (SELECT job FROM evaluations WHERE id = ?2) AND base_evaluation = ?1 "
+        "AND tuned_evaluation = ?2 ORDER BY id DESC LIMIT 1",
+        (base_evaluation, tuned_evaluation),
+    ).fetchone()
+    return VerdictRow(**dict(row) | {"content": json.loads(row["content"])}) if row else None
+
+
+@dataclass(frozen=True)
+class Home:
+    """What an adapter was trained for: industries, and the benchmark that its job was tested on."""
+
+    adapter: str
+    name: str
+    base: str
+    base_fingerprint: str
+    industries: tuple[str, ...]
+    benchmark: str
+    benchmark_name: str
+    precision: str
+    quantization: str
+    created_at: float
+
+
+def homes(db: sqlite3.Connection, adapters: Sequence[str] | None = None) -> list[Home]:
+    """Return what adapters were trained for, by their cards; of all, or of these; the newest first."""
+    wanted = "1" if adapters is None else f"id IN ({', '.join('?' * len(adapters))})"
+    rows = db.execute(
+        f"""SELECT id AS adapter, name, base, base_fingerprint,
+            coalesce(json_extract(card, '$.industries'), '[]') AS industries,
+            coalesce(json_extract(card, '$.benchmark'), '') AS benchmark,
+            coalesce(json_extract(card, '$.benchmark_name'), '') AS benchmark_name,
+            coalesce(json_extract(card, '$.config.precision'), 'auto') AS precision,
+            coalesce(json_extract(card, '$.config.quantization'), 'none') AS quantization, created_at
+        FROM adapters WHERE {wanted} ORDER BY created_at DESC, id DESC""",
+        tuple(adapters or ()),
+    )
+    found = [dict(row) for row in rows]
+    return [Home(**row | {"industries": tuple(json.loads(row["industries"]))}) for row in found]

@@ -20,6 +20,7 @@ from core.datasets.doctor.finding import KINDS
 from core.datasets.specialist import loading, pipeline
 from core.errors import AppError, BadInput, DataError
 from core.evaluation import sandbox
+from core.evaluation.benchmarks import Benchmark
 from core.evaluation.pinned import pin_benchmark
 from core.hardware.readings import read_host, read_machine
 from core.paths import Workspace
@@ -117,6 +118,16 @@ def compose_specialist(
     else:
         loaded = loading.generate(one, wanted.rows or count_generated(config), config.seed, workspace)
     return composition.of_specialist(pipeline.prepare(one, loaded, config.seed, wanted.rows))
+
+
+def held_out_of(workspace: Workspace, specialist: str) -> Benchmark:
+    """Return the held-out rows of a specialist's generated data, as training with the standard preset holds them out.
+
+    Raises:
+        NotFound: There is no such specialist.
+        SandboxError: Its answers are code, which this machine can't contain.
+    """
+    return compose_specialist(workspace, configure("starter", "standard"), Sourcing(specialist)).benchmark
 
 
 def count_generated(config: TrainingConfig) -> int:
