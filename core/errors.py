@@ -33,6 +33,10 @@ class JobStateError(BadInput):
     """A job can't do this in the state that it is in."""
 
 
+class RegistryError(BadInput):
+    """Rules of the gate that can't be read, or a decision about an adapter that can't be made as things are."""
+
+
 class BaseModelError(BadInput):
     """A base model is missing, unreadable or refused."""
 

@@ -21,6 +21,7 @@ from core.hardware.readings import read_gpus, read_host, read_machine
 from core.paths import Workspace
 from core.process.liveness import is_held
 from core.process.queue import presence_lock, supervisor_lock
+from core.registry import rules
 from core.store import backup, schema
 from core.store.connection import SAFE_WAL_VERSION, connect_readonly, journal_mode
 from core.wording import show_bytes
@@ -135,6 +136,19 @@ def look_at_data(workspace: Workspace) -> Iterator[Finding]:
     for file in [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]:
         yield from look_at_pack(file)
     yield from look_at_catalogue(workspace)
+    yield from look_at_gates(workspace)
+
+
+def look_at_gates(workspace: Workspace) -> Iterator[Finding]:
+    """Say whether the gate's rules can be read, the shipped ones and those of the workspace."""
+    for file in (rules.SHIPPED, rules.own_file(workspace)):
+        if file.exists():
+            try:
+                rules.read_gates(file)
+            except AppError as error:
+                yield Finding("data", "problem", str(error), "Mend the file; until then nothing is promoted.")
+            else:
+                yield Finding("data", "ok", f"Gate: {file} can be read")
 
 
 def look_at_pack(file: Path) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import typer
 
 from core.catalog import bases as base_models
 from core.catalog import industries as packs
-from core.cli import data, experts, jobs, measure, train
+from core.cli import data, experts, jobs, measure, models, own_benchmarks, rank, train
 from core.cli import doctor as checks
 from core.cli.output import print_json, print_table, say, show_help
 from core.datasets.reading import read_examples
@@ -31,10 +31,14 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(show_help)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.command("train", epilog=f"Fields of --set and --config: {', '.join(TrainingConfig.model_fields)}.")(train.train)
 app.command("specialists")(experts.list_specialists)
 app.command("evaluate")(measure.evaluate)
 app.command("compare")(measure.compare)
+app.add_typer(own_benchmarks.app, name="benchmarks")
+app.command("leaderboard")(rank.leaderboard)
+app.command("matrix")(rank.matrix)
 
 INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]

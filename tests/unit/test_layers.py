@@ -23,14 +23,14 @@ ALLOWED: dict[str, set[str]] = {
     "catalog": BASE,
     "store": BASE,
     "hardware": BASE,
-    "registry": BASE | {"store"},
+    "registry": BASE | {"catalog", "store", "evaluation"},
     "datasets": BASE | {"catalog", "store", "process", "evaluation"},
     "process": BASE | {"catalog", "store", "hardware", "registry"},
     "model": BASE | {"catalog", "datasets", "training", "process"},
     "evaluation": BASE | {"catalog", "store", "datasets", "process", "model"},
     "training": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "model", "evaluation"},
     "starter": BASE,
-    "cli": BASE | {"catalog", "store", "hardware", "datasets", "process", "evaluation", "training"},
+    "cli": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "evaluation", "training"},
 }
 
 # Where a part reaches up, or two know each other, only these modules are known: rules and locks, nothing that computes.
@@ -42,6 +42,7 @@ LIGHT = {
     },
     ("model", "training"): {"core.training.configuration"},
     ("model", "process"): {"core.process.liveness"},
+    ("registry", "evaluation"): {"core.evaluation.pinned", "core.evaluation.results"},
 }
 
 
