@@ -11,13 +11,10 @@ import torch
 from core.datasets.chat import ChatFormat, Encoded
 from core.evaluation.benchmarks import Item
 from core.evaluation.grading import grade
+from core.evaluation.spec import MOST_NEW_TOKENS
 from core.model import packed
 from core.model.engines import Scorer
 
-MOST_NEW_TOKENS = {
-    "numeric": 96, "facts": 128, "label": 48, "text": 192, "exact": 64, "fields": 160, "entities": 128, "tags": 64,
-    "sql": 128, "rouge": 192, "bleu": 192, "chrf": 192, "code": 384,
-}  # fmt: skip
 BATCH_TOKENS = 16_384  # prompt and answer of all rows of a batch together
 LIKELIHOOD_TOKENS = 4_096
 

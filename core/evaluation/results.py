@@ -11,6 +11,7 @@ import numpy as np
 from ulid import ULID
 
 from core import durable
+from core.catalog import endpoints
 from core.errors import BadInput
 from core.evaluation import measures
 from core.evaluation.benchmarks import Benchmark
@@ -101,16 +102,37 @@ def interval_of(row: EvaluationRow) -> Interval:
 
 
 def name_of(row: EvaluationRow) -> str:
+    endpoint = endpoints.name_in(row.base)
+    if endpoint is not None:
+        return f"the endpoint {endpoint}"
     return "the tuned model" if row.adapter else "the base model"
 
 
+def find_obstacle(first_base: str, second_base: str, benchmark: Benchmark) -> str | None:
+    """Return in a sentence why the scores of two models on a benchmark mean different things, or None.
+
+    An endpoint answers choice items by a letter, a model of this machine by likelihood: no fair match. Written items
+    are the same task for both.
+    """
+    chosen = sum(item.type == "choice" for item in benchmark.items)
+    if not chosen or (endpoints.name_in(first_base) is None) == (endpoints.name_in(second_base) is None):
+        return None
+    return (
+        f"{chosen} of the {len(benchmark.items)} items of {benchmark.name!r} are choices, which an endpoint answers by "
+        "a letter and a model of this machine by likelihood. Their scores can't be compared."
+    )
+
+
 def compare_stored(
-    db: sqlite3.Connection, workspace: Workspace, first: EvaluationRow, second: EvaluationRow
+    db: sqlite3.Connection, workspace: Workspace, first: EvaluationRow, second: EvaluationRow, written: bool = False
 ) -> Verdict:
     """Return the verdict of the second evaluation against the first, on the items that both answered.
 
+    Args:
+        written: Leave the choice items out.
+
     Raises:
-        BadInput: They are of different benchmarks.
+        BadInput: They are of different benchmarks, or were asked in ways that can't be compared.
     """
     if first.benchmark_sha != second.benchmark_sha:
         raise BadInput(
@@ -118,10 +140,20 @@ def compare_stored(
             "other items. Only evaluations of the same items can be compared."
         )
     benchmark = read_pinned(workspace, first.benchmark_sha)
+    obstacle = None if written else find_obstacle(first.base, second.base, benchmark)
+    if obstacle:
+        raise BadInput(f"{obstacle} `atelier compare --written` compares the items that both answered in words.")
     names = (name_of(first), name_of(second))
     if names[0] == names[1]:
         names = ("the first model", "the second model")
-    return compare_scored(benchmark, evaluations.items(db, first.id), evaluations.items(db, second.id), names)
+    left_out = {item.id for item in benchmark.items if written and item.type == "choice"}
+    rows = [[one for one in evaluations.items(db, row.id) if one.item not in left_out] for row in (first, second)]
+    if not rows[0] or not rows[1]:
+        raise BadInput(f"All items of {benchmark.name!r} are choices; none is left to compare.")
+    verdict = compare_scored(benchmark, rows[0], rows[1], names)
+    if not left_out:
+        return verdict
+    return replace(verdict, sentence=f"{verdict.sentence} The {len(left_out)} choice items are left out.")
 
 
 def compare_scored(

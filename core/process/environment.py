@@ -1,6 +1,7 @@
 """The environment that background processes get: what they need, and no more."""
 
 import os
+from collections.abc import Collection
 
 _KEPT = {
     "PATH",
@@ -54,9 +55,14 @@ _KEPT_PREFIXES = (
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "268435456"}
 
 
-def for_worker(device: str) -> dict[str, str]:
-    """Return the variables of a worker on a device such as 'cpu' or 'cuda:0'; they must be set before torch loads."""
-    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+def for_worker(device: str, keys: Collection[str] = ()) -> dict[str, str]:
+    """Return the variables of a worker on a device such as 'cpu' or 'cuda:0'; they must be set before torch loads.
+
+    Args:
+        keys: Names of the variables with keys that this worker needs; others stay away from it.
+    """
+    wanted = _KEPT | set(keys)
+    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(_KEPT_PREFIXES)}
     defaults = _MALLOC | {
         # A thread that finds no work sleeps soon, so that a second busy process costs its share and no more.
         "GOMP_SPINCOUNT": "20000",

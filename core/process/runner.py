@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core import durable, redaction
-from core.paths import PROJECT_DIR, JobFolder
+from core.catalog import endpoints
+from core.paths import PROJECT_DIR, JobFolder, Workspace
 from core.process import environment
-from core.process.kinds import WARM_MODULES
+from core.process.kinds import ENDPOINT_MODULE, WARM_MODULES
 from core.process.liveness import FileLock, ProcessIdentity
 
 EXIT_LOCKED = 3
@@ -82,7 +83,9 @@ def _wait_for_line(warm: "_WarmWorker | None") -> bytes:
 
 def _start(assignment: Assignment, lock: FileLock, log: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", assignment.module, assignment.to_line().decode().strip()]
-    env = environment.for_worker(assignment.device)
+    asks = assignment.module == ENDPOINT_MODULE
+    keys = endpoints.key_names(Workspace(Path(assignment.workspace))) if asks else ()
+    env = environment.for_worker(assignment.device, keys)
     if sys.platform == "win32":
         return subprocess.Popen(
             command,

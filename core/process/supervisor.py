@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from core import durable, redaction
-from core.catalog import bases
+from core.catalog import bases, endpoints
 from core.errors import AppError, DamagedDatabase, LostClaim, StoreError
 from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process.frame import EXIT_DISK_FULL, EXIT_STOPPED
-from core.process.kinds import HOST, HOST_KINDS, WORKER_MODULES
+from core.process.kinds import HOST, runs_on_host, worker_module
 from core.process.liveness import FileLock, ProcessIdentity, is_held
 from core.process.queue import presence_lock, supervisor_lock
 from core.process.runner import Assignment
@@ -227,9 +227,10 @@ class Supervisor:
             active = jobs.in_states(self.db, ALIVE)
             # A worker that has paused or ended still holds the device's memory until its process is gone.
             taken = {other.device for other in active} | {device for _, device in self.runners.values()}
-            fitting = (HOST,) if job.kind in HOST_KINDS else self.devices
+            on_host = runs_on_host(job.kind, job.spec)
+            fitting = (HOST,) if on_host else self.devices
             free = [device for device in fitting if device not in taken]
-            if not free and (job.kind in HOST_KINDS or job.priority < PRIORITIES["high"]):
+            if not free and (on_host or job.priority < PRIORITIES["high"]):
                 continue
             obstacle = find_obstacle(self.workspace, job)
             if obstacle:
@@ -256,9 +257,8 @@ class Supervisor:
         for stale in (folder.exit_file(job.attempt + 1), folder.root / "worker.json"):
             stale.unlink(missing_ok=True)  # a restored database counts its attempts anew
         job = jobs.claim(self.db, job, device)
-        assignment = Assignment(
-            str(self.workspace.root), job.id, job.attempt, job.token, WORKER_MODULES[job.kind], device
-        )
+        module = worker_module(job.kind, job.spec)
+        assignment = Assignment(str(self.workspace.root), job.id, job.attempt, job.token, module, device)
         if self.warm is not None and device != HOST:
             runner, self.warm = self.warm, None
         else:
@@ -300,11 +300,14 @@ class Supervisor:
 
 
 def find_obstacle(workspace: Workspace, job: Job) -> str | None:
-    """Return in a sentence why a job can't start now, or None: its data or its base are not there."""
+    """Return in a sentence why a job can't start now, or None: its data, its base or a key are not there."""
     base = job.spec.get("base")
     if base is not None:
         try:
-            bases.locate(str(base))
+            if endpoints.name_in(str(base)) is None:
+                bases.locate(str(base))
+            else:
+                endpoints.check(str(base), workspace)
         except AppError as error:
             return str(error)
     if job.dataset is not None:  # last: it reads the whole dataset

@@ -8,7 +8,7 @@ import streamlit as st
 from core.catalog import bases
 from core.errors import AppError
 from core.process import queue
-from core.process.kinds import HOST_KINDS
+from core.process.kinds import runs_on_host
 from core.store import evaluations, jobs
 from core.store.evaluations import VerdictRow
 from core.store.jobs import Job
@@ -203,7 +203,7 @@ with session.store() as db:
         rivals = [
             other
             for other in jobs.in_states(db, ("queued", *ALIVE))
-            if (other.kind in HOST_KINDS) == (job.kind in HOST_KINDS)
+            if runs_on_host(other.kind, other.spec) == runs_on_host(job.kind, job.spec)
         ]
         ahead = sum(
             other.state != "queued" or (-other.priority, other.number) < (-job.priority, job.number) for other in rivals
