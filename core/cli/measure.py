@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from core.catalog import industries
 from core.cli.output import print_json, print_table, print_text
+from core.cli.own_benchmarks import held_out_of
 from core.cli.workplace import open_workspace
-from core.datasets import composition
-from core.datasets.preview import read_strictly
 from core.errors import AppError, BadInput
-from core.evaluation import benchmarks, submission
+from core.evaluation import own_benchmarks, submission
 from core.evaluation.benchmarks import Benchmark
 from core.paths import Workspace
 from core.process import queue
@@ -22,7 +20,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and n
 
 
 def evaluate(
-    benchmark: Annotated[list[str] | None, typer.Option(help="Industry whose benchmark is used; repeatable.")] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Industry (repeatable), own benchmark, or specialist:ID.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Own file; all its rows are test items.")] = None,
     base: Annotated[str, typer.Option(help="starter, a local folder, or a hub id.")] = "starter",
     adapter: Annotated[str, typer.Option(help="Adapter id or name; without it the base is tested.")] = "",
@@ -59,19 +59,17 @@ def evaluate(
 
 
 def choose_benchmark(workspace: Workspace, names: list[str], data: Path | None) -> Benchmark:
-    """Return the benchmark of industries, or one of the rows of an own file.
+    """Return the benchmark of industries, of a specialist, of an own name, or one of the rows of an own file.
 
     Raises:
         BadInput: Both were given, or neither.
+        NotFound: No benchmark is called so.
     """
     if bool(names) == (data is not None):
         raise BadInput("Give either --benchmark with an industry, or --data with a file.")
     if data is not None:
-        rows, _ = read_strictly(data)
-        return benchmarks.make_benchmark(
-            data.name, composition.items_of_rows(rows, rows), {"answers": 1.0}, {"answers": "Answers"}
-        )
-    return benchmarks.of_industries(industries.expand(names, workspace))
+        return own_benchmarks.make(data.name, own_benchmarks.read_file(data))
+    return own_benchmarks.resolve(workspace, names, held_out_of(workspace))
 
 
 def _describe(row: evaluations.EvaluationRow) -> dict[str, Any]:
