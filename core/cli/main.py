@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from core.catalog import bases as base_models
+from core.catalog import endpoints
 from core.catalog import industries as packs
 from core.cli import data, experts, jobs, measure, models, own_benchmarks, rank, train
 from core.cli import doctor as checks
@@ -113,7 +114,7 @@ def list_industries(as_json: AsJson = False) -> None:
 
 @app.command("bases")
 def list_bases(as_json: AsJson = False) -> None:
-    """List the known base models, and which are on this machine."""
+    """List the known base models and which are on this machine, and the endpoints."""
     found = []
     for entry in base_models.known_bases().values():
         here = entry.folder is not None or base_models.find_cached(entry.id) is not None
@@ -127,6 +128,19 @@ def list_bases(as_json: AsJson = False) -> None:
                 "licence": entry.licence,
                 "good_for": entry.good_for,
                 "on_this_machine": here,
+            }
+        )
+    for endpoint in endpoints.all_endpoints(Workspace.chosen()).values():
+        found.append(
+            {
+                "id": endpoint.base,
+                "title": endpoint.name,
+                "class": "endpoint",
+                "parameters": None,
+                "gpu_memory_gb": 0.0,
+                "licence": "",
+                "good_for": f"To be measured: {endpoint.model} at {endpoint.url}",
+                "on_this_machine": False,
             }
         )
     if as_json:

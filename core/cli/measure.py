@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.catalog.endpoints import PREFIX
 from core.cli.output import print_json, print_table, print_text
 from core.cli.own_benchmarks import held_out_of
 from core.cli.workplace import open_workspace
@@ -26,12 +27,18 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Own file; all its rows are test items.")] = None,
     base: Annotated[str, typer.Option(help="starter, a local folder, or a hub id.")] = "starter",
     adapter: Annotated[str, typer.Option(help="Adapter id or name; without it the base is tested.")] = "",
+    endpoint: Annotated[
+        str, typer.Option(help="Model behind an OpenAI-compatible API, by its name in endpoints.yaml.")
+    ] = "",
     priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the score.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Test a base or an adapter on a benchmark."""
+    """Test a base, an adapter or the model behind an endpoint on a benchmark."""
     queue.check_priority(priority)
+    if endpoint and (adapter or base != "starter"):
+        raise BadInput("Give --endpoint alone, or --base, or --adapter: one model is tested at a time.")
+    base = PREFIX + endpoint if endpoint else base
     chosen = choose_benchmark(Workspace.chosen(), benchmark or [], data)
     workspace = open_workspace()
     job = submission.submit(workspace, base=base, benchmark=chosen, adapter=adapter, priority=priority)
@@ -52,6 +59,8 @@ def evaluate(
             f"{rows[0].score:.1%} (95% interval {rows[0].low:.1%} to {rows[0].high:.1%}) on {rows[0].items} items. "
             f"Evaluation {rows[0].id}"
         )
+        for line in _describe_endpoint(rows[0].details):
+            print_text(line)
     if ended.state != "succeeded":
         if as_json:
             raise typer.Exit(1)
@@ -85,12 +94,33 @@ def _describe(row: evaluations.EvaluationRow) -> dict[str, Any]:
         "seconds": row.seconds,
         "latency_ms": 1000 * row.seconds / max(1, row.items),
         "tokens_per_second": row.tokens / max(1e-9, row.seconds),
-    }
+    } | ({"endpoint": row.details} if row.details else {})
+
+
+def _describe_endpoint(details: dict[str, Any]) -> list[str]:
+    """Return what an evaluation of an endpoint cost, and what else a person should know of it."""
+    if not details:
+        return []
+    read, written, cost = details["input_tokens"], details["output_tokens"], details["cost"]
+    counted = f"{read:,} tokens read, {written:,} written" if None not in (read, written) else "tokens were not counted"
+    price = f"Cost {cost:,.6g} {details['currency']}" if cost is not None else "Cost unknown"
+    lines = [f"{price}; {counted}; {details['latency_ms_median']:,.0f} ms for an answer (median)."]
+    if details["cut_off"]:
+        lines.append(
+            f"{details['cut_off']} answers were cut off by the limit of tokens; see `options` of endpoints.yaml."
+        )
+    if details["refused"] or details["choices_not_named"]:
+        lines.append(
+            f"{details['refused']} refused, {details['choices_not_named']} choices not named; these count as wrong."
+        )
+    note = details["settings"].get("note")
+    return [*lines, note] if note else lines
 
 
 def compare(
     first: Annotated[str, typer.Argument(help="Evaluation id, for instance of the base.")],
     second: Annotated[str, typer.Argument(help="Evaluation id that is held against it.")],
+    written: Annotated[bool, typer.Option("--written", help="Leave choice items out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations of the same benchmark, item by item, and give the verdict."""
@@ -98,7 +128,7 @@ def compare(
 
     workspace = open_workspace()
     with opened(workspace) as db:
-        verdict = compare_stored(db, workspace, evaluations.get(db, first), evaluations.get(db, second))
+        verdict = compare_stored(db, workspace, evaluations.get(db, first), evaluations.get(db, second), written)
     if as_json:
         print_json(verdict.to_dict())
         return

@@ -1,9 +1,9 @@
-"""Queues evaluations of a base, or of an adapter on its base. No torch in here."""
+"""Queues evaluations of a base, of an adapter on its base, or of an endpoint. No torch in here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.catalog import bases, industries
+from core.catalog import bases, endpoints, industries
 from core.evaluation import benchmarks
 from core.evaluation.benchmarks import Benchmark
 from core.evaluation.pinned import pin_benchmark
@@ -45,8 +45,9 @@ def submit(
         precision, quantization: How the base is loaded; without them as the adapter was trained, a base alone as it is.
 
     Raises:
-        NotFound: The base or the adapter does not exist.
+        NotFound: The base, the adapter or the endpoint does not exist.
         BaseModelError: The base can't be had.
+        BadInput: The endpoint's key is missing.
     """
     queue.check_priority(priority)
     label, adapter_id = bases.title_of(base), ""
@@ -57,7 +58,10 @@ def submit(
         config = row.card.get("config", {})
         precision = precision or config.get("precision", "")
         quantization = quantization or config.get("quantization", "")
-    bases.locate(base)
+    if endpoints.name_in(base) is None:
+        bases.locate(base)
+    else:
+        endpoints.check(base, workspace)
     spec = EvaluateSpec(
         base=bases.absolute(base),
         adapter=adapter_id,
