@@ -59,7 +59,7 @@ def _lines(db: sqlite3.Connection, workspace: Workspace, wanted: str) -> list[An
     boards = ranking.boards(evaluations.standings(db))
     shas = industry_shas(workspace)
     if not wanted:
-        return ranking.rank_over_all(db, workspace, ranking.main_boards(boards, shas))
+        return ranking.rank_over_all(db, workspace, ranking.common(ranking.main_boards(boards, shas)))
     current = [board for board in boards if board.sha == shas.get(wanted)]
     named = [board for board in boards if wanted in (board.benchmark, board.sha)]
     found = current or named

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from core.errors import DataError, MetricError
 from core.evaluation.benchmarks import Item
+from core.evaluation.comparison import mcnemar_p
 from core.store.votes import Choice, Vote
 
 SHEET_COLUMNS = ("item", "question", "answer A", "answer B", "better (A, B or tie)")
 MOST_ROUNDS = 200
-LEVEL = 0.95
+Z = 1.959964  # of a 95% interval
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ def win_share(choices: Sequence[Choice]) -> WinShare:
     if not choices:
         raise MetricError("There are no votes yet.")
     wins, losses, ties = (sum(one == name for one in choices) for name in ("second", "first", "tie"))
-    count, z = len(choices), stats.norm.ppf((1 + LEVEL) / 2)
+    count, z = len(choices), Z
     share = (wins + ties / 2) / count
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     reach = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    p_value = float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
+    p_value = mcnemar_p(np.repeat([0, 1], [wins, losses]), np.repeat([1, 0], [wins, losses]))  # the same sign test
     return WinShare(wins, losses, ties, share, float(middle - reach), float(middle + reach), p_value)
 
 
@@ -98,9 +98,8 @@ def strengths(votes: Sequence[tuple[str, str, Choice]]) -> list[Strength]:
     values, information = _fit(wins)
     # The information matrix has no inverse along "all by the same amount"; the pseudo-inverse leaves that out.
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(information)), 0))
-    z = stats.norm.ppf((1 + LEVEL) / 2)
     found = [
-        Strength(name, float(value), float(value - z * error), float(value + z * error), round(count))
+        Strength(name, float(value), float(value - Z * error), float(value + Z * error), round(count))
         for name, value, error, count in zip(names, values, errors, counts, strict=True)
     ]
     return sorted(found, key=lambda one: -one.value)

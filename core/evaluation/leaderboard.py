@@ -57,6 +57,8 @@ class Line:
     benchmarks: int
     latency_ms: float
     tokens_per_second: float
+    cost: float | None
+    currency: str
     evaluations: tuple[str, ...]
     created_at: float
 
@@ -188,6 +190,8 @@ def _line(
         benchmarks=len(rows),
         latency_ms=1000 * seconds / max(1, items),
         tokens_per_second=sum(row.tokens for row in rows) / max(1e-9, seconds),
+        cost=sum(row.cost or 0 for row in rows) if all(row.cost is not None for row in rows) else None,
+        currency=rows[0].currency,
         evaluations=tuple(row.id for row in rows),
         created_at=max(row.created_at for row in rows),
     )
@@ -244,6 +248,12 @@ def main_boards(found: Sequence[Board], industries: Mapping[str, str]) -> list[B
     return [chosen[name] for name in industries if name in chosen]
 
 
+def common(found: Sequence[Board]) -> list[Board]:
+    """Return the boards with at least half as many models as the fullest, so that few models go without a rank."""
+    most = max((len(board.rows) for board in found), default=0)
+    return [board for board in found if 2 * len(board.rows) >= most]
+
+
 def describe(line: Line, **more: Any) -> dict[str, Any]:
     """Return a line as the command's JSON and the exports have it."""
     return {
@@ -260,6 +270,8 @@ def describe(line: Line, **more: Any) -> dict[str, Any]:
         "benchmarks": line.benchmarks,
         "latency_ms": line.latency_ms,
         "tokens_per_second": line.tokens_per_second,
+        "cost": line.cost,
+        "currency": line.currency or None,
         **more,
         "evaluations": list(line.evaluations),
     }

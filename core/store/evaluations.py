@@ -63,6 +63,8 @@ class Standing:
     seconds: float
     tokens: int
     created_at: float
+    cost: float | None = None
+    currency: str = ""
 
     @property
     def model(self) -> tuple[str, str]:
@@ -181,7 +183,8 @@ def best_by_benchmark(db: sqlite3.Connection) -> list[VerdictRow]:
 
 _STANDING = """
     SELECT e.id, e.job, j.number, j.kind, e.base, e.base_fingerprint, e.adapter, coalesce(a.name, ''), e.benchmark,
-        e.benchmark_sha, e.settings_sha, e.items, e.score, e.low, e.high, e.seconds, e.tokens, e.created_at
+        e.benchmark_sha, e.settings_sha, e.items, e.score, e.low, e.high, e.seconds, e.tokens, e.created_at,
+        json_extract(e.details, '$.cost'), coalesce(json_extract(e.details, '$.currency'), '')
     FROM evaluations e JOIN jobs j ON j.id = e.job LEFT JOIN adapters a ON a.id = e.adapter"""
 
 
@@ -197,11 +200,20 @@ def standings(db: sqlite3.Connection, benchmark_sha: str | None = None) -> list[
     return [Standing(*row) for row in rows]
 
 
-def recent(db: sqlite3.Connection, limit: int) -> list[Standing]:
-    """Return the newest evaluations first."""
-    return [
-        Standing(*row) for row in db.execute(f"{_STANDING} ORDER BY e.created_at DESC, e.id DESC LIMIT ?", (limit,))
-    ]
+def recent(db: sqlite3.Connection, limit: int, words: Sequence[str] = ()) -> list[Standing]:
+    """Return the newest evaluations first; with words only those whose model or benchmark holds each of them."""
+    text = "lower(coalesce(a.name, '') || ' ' || e.base || ' ' || e.benchmark || ' ' || e.adapter)"
+    having = " AND ".join(f"instr({text}, ?)" for _ in words) or "1"
+    rows = db.execute(
+        f"{_STANDING} WHERE {having} ORDER BY e.created_at DESC, e.id DESC LIMIT ?",
+        (*(word.lower() for word in words), limit),
+    )
+    return [Standing(*row) for row in rows]
+
+
+def standing(db: sqlite3.Connection, evaluation: str) -> Standing | None:
+    row = db.execute(f"{_STANDING} WHERE e.id = ?", (evaluation,)).fetchone()
+    return Standing(*row) if row else None
 
 
 def jobs_of(db: sqlite3.Connection, evaluation_ids: Sequence[str]) -> list[tuple[str, str]]:
