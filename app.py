@@ -17,6 +17,9 @@ page = st.navigation(
             st.Page("pages/train/new_job.py", title="New job", icon=":material/add_circle:", url_path="new_job"),
             st.Page("pages/train/jobs.py", title="Jobs", icon=":material/monitoring:", url_path="jobs"),
         ],
+        "Use": [
+            st.Page("pages/use/models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
+        ],
     }
 )
 st.set_page_config(page_title=f"{page.title} · Atelier")
