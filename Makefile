@@ -44,9 +44,11 @@ $(BENCH)/.installed: $(STAMP)
 bench: $(BENCH)/.installed $(TEST_STAMP)
 	$(BENCH)/bin/python -m benchmarks.training
 	$(BENCH)/bin/python -m benchmarks.telemetry
+	$(BENCH)/bin/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.live_page
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.data
+	$(BIN)/python -m benchmarks.sandbox
 	$(BENCH)/bin/python -m benchmarks.gpu || test $$? -eq 2
 
 # The long fault campaigns; each prints its seed and replays from it.

@@ -14,11 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import HfApi, constants, hf_hub_url
-from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError  # type: ignore[attr-defined]
-from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
-
 from core import durable
 from core.errors import BadInput, BaseModelError, DataError
 
@@ -28,7 +23,6 @@ BEGUN = ".incomplete"
 REPORT_EVERY_S = 1.0
 AT_ONCE = 4
 TIMEOUT_S = 20
-FAILURES = (HTTPError, OSError, ValueError)
 _ERRORS: dict[Kind, type[BadInput]] = {"model": BaseModelError, "dataset": DataError}
 
 
@@ -59,17 +53,26 @@ def store_of(cache: Path, kind: Kind, name: str) -> Path:
     return cache / f"{kind}s--{name.replace('/', '--')}"
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """Return what the hub's client raises; it is loaded only where the hub is asked."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    return (HTTPError, OSError, ValueError)
+
+
 def look_up(kind: Kind, name: str) -> Repository:
     """Ask the hub for a repository's newest commit and its files.
 
     Raises:
         BadInput: The hub refuses or can't be reached (BaseModelError or DataError, by the kind).
     """
+    from huggingface_hub import HfApi
+
     api = HfApi()
     try:
         ask = api.model_info if kind == "model" else api.dataset_info
         told = ask(name, files_metadata=True, timeout=TIMEOUT_S)
-    except FAILURES as error:
+    except failures() as error:
         raise refusal(kind, name, error) from error
     files = tuple(
         File(one.rfilename, int(one.size or 0), one.lfs.sha256 if one.lfs else None) for one in told.siblings or []
@@ -110,7 +113,7 @@ def fetch(
                 return
             try:
                 _fetch_file(found, file, folder)
-            except FAILURES as error:
+            except failures() as error:
                 failures.append(error)
 
     # They die with the process; what they have begun serves the next try.
@@ -130,6 +133,10 @@ def fetch(
 
 
 def _fetch_file(found: Repository, file: File, folder: Path) -> None:
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
     target, begun = folder / file.name, folder / f"{file.name}{BEGUN}"
     if target.exists():
         return
@@ -161,6 +168,8 @@ def refusal(kind: Kind, name: str, error: BaseException, begun: bool = False) ->
     """Return what to raise for a failure of the hub's client: a full disk stays what it is."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return error
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
     refused = _ERRORS[kind]
     if isinstance(error, GatedRepoError):
         return refused(

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 
 from core.errors import MetricError
 
@@ -116,6 +115,8 @@ def score_interval(scores: np.ndarray, components: Sequence[str], weights: Mappi
 
 def _wilson(scores: np.ndarray) -> Interval:
     """Source: Wilson 1927, through scipy's binomial test."""
+    from scipy import stats  # loaded where something is compared, since it takes half a second
+
     result = stats.binomtest(int(scores.sum()), len(scores)).proportion_ci(LEVEL, method="wilson")
     return Interval(float(scores.mean()), float(result.low), float(result.high))
 
@@ -159,6 +160,8 @@ def mcnemar_p(base: np.ndarray, tuned: np.ndarray) -> float:
 
     Source: McNemar 1947, doi:10.1007/BF02295996; exact form: binomial test of the discordant pairs.
     """
+    from scipy import stats
+
     gained, lost = int((tuned > base).sum()), int((tuned < base).sum())
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 

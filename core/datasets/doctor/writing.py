@@ -4,9 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import ftfy
-from ftfy.badness import is_bad
-
 from core.datasets.arithmetic import Equation, wrong_equations
 from core.datasets.doctor.finding import Finding, make_finding
 from core.datasets.examples import Example
@@ -15,26 +12,34 @@ from core.datasets.examples import Example
 _ODD = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd\ue000-\uf8ff]"
 )
-_REPAIRS = ftfy.TextFixerConfig(
-    unescape_html=False,
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    fix_line_breaks=False,
-    normalization=None,
-)
 _SUM = re.compile(r"[=≈]\s*[-$€£]?\s*[\d.]")
 _ALGEBRA = re.compile(r"\d[A-Za-z]\b(?<!\d[kKmM])")
 LANGUAGE_SAMPLE, LANGUAGE_LETTERS, OTHER_LANGUAGES = 200, 40, 0.02
 
 
 def is_odd(text: str) -> bool:
-    return _ODD.search(text) is not None or (not text.isascii() and is_bad(text))
+    return _ODD.search(text) is not None or (not text.isascii() and _is_badly_decoded(text))
+
+
+def _is_badly_decoded(text: str) -> bool:
+    from ftfy.badness import is_bad  # what only data are examined with is not loaded before
+
+    return bool(is_bad(text))
 
 
 def mend(text: str) -> str:
     """Return a text with wrongly decoded letters put right and invisible signs taken out."""
-    return _ODD.sub("", ftfy.fix_text(text, _REPAIRS))
+    import ftfy
+
+    repairs = ftfy.TextFixerConfig(
+        unescape_html=False,
+        uncurl_quotes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        fix_line_breaks=False,
+        normalization=None,
+    )
+    return _ODD.sub("", ftfy.fix_text(text, repairs))
 
 
 def find_odd_characters(examples: Sequence[Example]) -> Finding | None:
