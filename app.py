@@ -17,6 +17,12 @@ page = st.navigation(
             st.Page("pages/train/new_job.py", title="New job", icon=":material/add_circle:", url_path="new_job"),
             st.Page("pages/train/jobs.py", title="Jobs", icon=":material/monitoring:", url_path="jobs"),
         ],
+        "Prove": [
+            st.Page("pages/prove/benchmarks.py", title="Benchmarks", icon=":material/quiz:", url_path="benchmarks"),
+            st.Page(
+                "pages/prove/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:", url_path="leaderboard"
+            ),
+        ],
         "Use": [
             st.Page("pages/use/models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
         ],

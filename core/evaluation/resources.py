@@ -44,13 +44,18 @@ def resources_of(db: sqlite3.Connection, workspace: Workspace, line: Line) -> Re
     return Resources(max(peaks, default=None), size, adapter)
 
 
-@lru_cache(maxsize=20_000)
+_peaks: dict[tuple[Workspace, str], float] = {}  # of ended jobs, which never change
+
+
 def _peak(workspace: Workspace, job: str) -> float | None:
     """Return the most memory that the last attempt of an ended job took."""
+    if (workspace, job) in _peaks:
+        return _peaks[workspace, job]
     folder = workspace.job(job).root
     for path in sorted(folder.glob("exit-*.json"), reverse=True):
         try:
-            return float(json.loads(path.read_text(encoding="utf-8"))["peak_memory_bytes"])
+            _peaks[workspace, job] = float(json.loads(path.read_text(encoding="utf-8"))["peak_memory_bytes"])
+            return _peaks[workspace, job]
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

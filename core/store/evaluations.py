@@ -200,6 +200,19 @@ def standings(db: sqlite3.Connection, benchmark_sha: str | None = None) -> list[
     return [Standing(*row) for row in rows]
 
 
+def standings_of(db: sqlite3.Connection, adapters: Sequence[str]) -> list[Standing]:
+    """Return what `standings` does, of these adapters and of all bases alone."""
+    marks = ", ".join("?" * len(adapters))
+    rows = db.execute(
+        f"""{_STANDING} WHERE e.id IN (
+            SELECT id FROM (SELECT id, max(created_at) FROM evaluations WHERE adapter = '' OR adapter IN ({marks})
+            GROUP BY base_fingerprint, adapter, benchmark_sha, settings_sha))
+        ORDER BY e.created_at DESC, e.id DESC""",
+        tuple(adapters),
+    )
+    return [Standing(*row) for row in rows]
+
+
 def recent(db: sqlite3.Connection, limit: int, words: Sequence[str] = ()) -> list[Standing]:
     """Return the newest evaluations first; with words only those whose model or benchmark holds each of them."""
     text = "lower(coalesce(a.name, '') || ' ' || e.base || ' ' || e.benchmark || ' ' || e.adapter)"

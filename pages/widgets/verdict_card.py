@@ -32,17 +32,22 @@ MOST_EXAMPLES = 5
 RIGHT = 0.999
 
 
-def show(row: VerdictRow) -> None:
-    """Draw the verdict: the outcome, the sentence, the scores, and its parts where there are several."""
+def show(row: VerdictRow, labels: tuple[str, str] = ("Base", "Tuned")) -> None:
+    """Draw the verdict: the outcome, the sentence, the scores, and its parts where there are several.
+
+    Args:
+        labels: What the two models are called; what to do next is said of a base and its adapter alone.
+    """
     content = row.content
     icon, word, color = OUTCOMES[row.outcome]
     with st.container(border=True):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
-        st.markdown(f"#### {_headline(content)}")
-        st.write(f"{plain(content['sentence'])} {NEXT[row.outcome]}")
+        st.markdown(f"#### {_headline(content, labels)}")
+        st.write(f"{plain(content['sentence'])} {NEXT[row.outcome] if labels == ('Base', 'Tuned') else ''}")
         with st.container(horizontal=True, gap="medium"):
-            st.metric("Base", f"{content['base_score']:.0%}", width="content")
-            st.metric("Tuned", f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
+            base, tuned = map(plain, labels)
+            st.metric(base, f"{content['base_score']:.0%}", width="content")
+            st.metric(tuned, f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
             st.metric(
                 "Difference, 95% interval",
                 f"{100 * content['low']:+.0f} to {100 * content['high']:+.0f}",
@@ -52,11 +57,21 @@ def show(row: VerdictRow) -> None:
                 width="content",
                 help="The difference lies in this range, unless chance played a trick that it plays once in 20 times.",
             )
+            if content.get("items_needed"):
+                st.metric(
+                    "Would settle it",
+                    f"{content['items_needed'] - content['items']:,} more items",
+                    f"{content['items_needed']:,} in all",
+                    delta_color="off",
+                    delta_arrow="off",
+                    width="content",
+                    help="With so many items, a difference of this size would be proven four times out of five.",
+                )
         if content.get("metrics"):
-            _show_metrics(content)
+            _show_metrics(content, labels)
         if len(content["components"]) > 1:
             st.plotly_chart(
-                component_figure(content["components"]),
+                component_figure(content["components"], labels),
                 key=f"components-{row.id}",
                 config={"displayModeBar": False},
                 alt="Scores of base and tuned model by component",
@@ -68,14 +83,14 @@ def show(row: VerdictRow) -> None:
             )
 
 
-def _show_metrics(content: dict[str, Any]) -> None:
+def _show_metrics(content: dict[str, Any], labels: tuple[str, str]) -> None:
     """Draw the specialist's own metrics of both models, with what they should reach."""
     aims = content.get("aims", {})
     rows = [
         {
             "Metric": one["title"],
-            "Base": _metric(one, one["base"]),
-            "Tuned": _metric(one, one["tuned"]),
+            labels[0]: _metric(one, one["base"]),
+            labels[1]: _metric(one, one["tuned"]),
             "Aim": _aim(one, aims.get(one["metric"])),
         }
         for one in content["metrics"]
@@ -86,8 +101,8 @@ def _show_metrics(content: dict[str, Any]) -> None:
         height=38 + 35 * len(rows),
         column_config={
             "Metric": st.column_config.TextColumn(width=160),
-            "Base": st.column_config.TextColumn(width=90),
-            "Tuned": st.column_config.TextColumn(width=90),
+            labels[0]: st.column_config.TextColumn(width=90),
+            labels[1]: st.column_config.TextColumn(width=90),
             "Aim": st.column_config.TextColumn(width=180),
         },
         width=540,
@@ -109,19 +124,20 @@ def _aim(one: dict[str, Any], aim: dict[str, float] | None) -> str:
     return f"{_metric(one, wanted)}, {'reached' if is_reached else 'not reached'}"
 
 
-def _headline(content: dict[str, Any]) -> str:
-    points = 100 * content["difference"]
+def _headline(content: dict[str, Any], labels: tuple[str, str]) -> str:
+    points, than = 100 * content["difference"], "the base" if labels[0] == "Base" else plain(labels[0])
     if content["outcome"] == "better":
-        return f"{points:.0f} points better than the base"
+        return f"{points:.0f} points better than {than}"
     if content["outcome"] == "worse":
-        return f"{-points:.0f} points worse than the base"
+        return f"{-points:.0f} points worse than {than}"
     return "No difference is proven"
 
 
-def component_figure(parts: list[dict[str, Any]]) -> go.Figure:
+def component_figure(parts: list[dict[str, Any]], labels: tuple[str, str] = ("Base", "Tuned")) -> go.Figure:
     """Return base and tuned score of each component with their intervals, the first component on top."""
     traces = []
-    for label, key, color, shift in (("base", "base", QUIET, -0.12), ("tuned", "tuned", ACCENT, 0.12)):
+    names = ("base", "tuned") if labels == ("Base", "Tuned") else labels
+    for label, key, color, shift in ((names[0], "base", QUIET, -0.12), (names[1], "tuned", ACCENT, 0.12)):
         values = [100 * part[key]["value"] for part in parts]
         bars = {
             "type": "data",
