@@ -143,16 +143,25 @@ def _keep_all(done: set[Future[Given]], keep: Callable[[Given], None], is_ending
     """Keep what was given, then raise what failed, if anything did."""
     failures = []
     for one in done:
-        failure = None if one.cancelled() else one.exception()
+        if one.cancelled() or isinstance(failure := one.exception(), _Over):
+            continue
         if failure is not None:
             failures.append(failure)
-        elif not one.cancelled():
+        else:
             keep(one.result())
     if failures and not is_ending:
         raise failures[0]
 
 
 def _ask_one(client: Client, item: Item, gate: _Gate) -> Given:
+    try:
+        return _ask_patiently(client, item, gate)
+    except EndpointError:
+        gate.over.set()  # at once, so that nobody pays for a further question
+        raise
+
+
+def _ask_patiently(client: Client, item: Item, gate: _Gate) -> Given:
     for number in range(1, TRIES + 1):
         gate.pass_through()
         began = time.monotonic()
