@@ -176,7 +176,7 @@ def _ask(facts: Facts, rules: Rules) -> Iterator[Result]:
             title="Review by a person",
             figure=facts.review or "none",
             limit="name and note",
-            state="passed" if facts.review else "not measured",
+            state=_state(bool(facts.review)),
             holds=not facts.review,
             told="a person has reviewed it" if facts.review else "no person has reviewed it, which this scope demands",
             can_be_overruled=False,

@@ -165,21 +165,27 @@ def rollback(workspace: Workspace, scope: str, to: int | None = None, note: str 
     note = _words(note, "note")
     with opened(workspace) as db:
         _check_scope(db, scope)
+        present = registry.production_of(db, scope)
         if to is None:
-            return _roll_back(workspace, db, scope, registry.earlier_productions(db, scope), note)
+            return _roll_back(workspace, db, scope, present, registry.earlier_productions(db, scope), note)
         named = registry.decision(db, to)
         if named.scope != scope or not named.after:
             raise RegistryError(f"After decision {to} no adapter was in production for {scope!r}.")
-        if named.after == registry.production_of(db, scope):
+        if named.after == present:
             raise RegistryError(f"What was in production after decision {to} is so now.")
-        return _roll_back(workspace, db, scope, [named.after], note)
+        return _roll_back(workspace, db, scope, present, [named.after], note)
 
 
 def _roll_back(
-    workspace: Workspace, db: sqlite3.Connection, scope: str, choices: list[str], note: str, why: str = ""
+    workspace: Workspace,
+    db: sqlite3.Connection,
+    scope: str,
+    present: str,
+    choices: list[str],
+    note: str,
+    why: str = "",
 ) -> Decision:
-    """Let the first sound one of the choices take the place of what is in production."""
-    present = registry.production_of(db, scope)
+    """Let the first sound one of the choices take the place of `present`, if that is still in production."""
     passed_over = {}
     for choice in choices:
         row = adapters.find(db, choice)
@@ -267,7 +273,7 @@ def find_production(workspace: Workspace, scope: str) -> AdapterRow:
             why = f"the folder of {row.name!r} is damaged: {damage}"
             choices = registry.earlier_productions(db, scope)
             try:
-                _roll_back(workspace, db, scope, choices, "", why=why)
+                _roll_back(workspace, db, scope, present, choices, "", why=why)
             except RegistryError as error:
                 if registry.production_of(db, scope) != present:  # somebody else was faster
                     continue

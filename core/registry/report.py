@@ -73,6 +73,7 @@ def make_report(workspace: Workspace, adapter: str, against: str = "") -> Report
     with opened(workspace) as db:
         known = facts.gather(workspace, db, adapters.find(db, adapter))
         row = known.row
+        stage = registry.stage_of(db, known.scope, row.id)
         verdict: dict[str, Any] | None
         pair: Pair | None
         if against:
@@ -98,7 +99,7 @@ def make_report(workspace: Workspace, adapter: str, against: str = "") -> Report
         forgotten=known.facts.others,
         gate_sentence=ruling.sentence if ruling else "",
         gate=ruling.results if ruling else (),
-        lineage=_lineage(known),
+        lineage=_lineage(known, stage),
         limits=_limits(known, verdict, pair.benchmark if pair else "", bool(against)),
     )
 
@@ -174,10 +175,10 @@ def _cut(text: str) -> str:
     return shown if len(shown) <= MOST_LETTERS else f"{shown[:MOST_LETTERS]}…"
 
 
-def _lineage(known: Known) -> tuple[tuple[str, str], ...]:
+def _lineage(known: Known, stage: str) -> tuple[tuple[str, str], ...]:
     row, card = known.row, known.row.card
     told = {
-        "Adapter": row.id,
+        "Adapter": f"{row.id}, {stage} of {known.scope or 'no scope'}",
         "Weights sha256": row.weights_sha,
         "Base": f"{card.get('base_title', row.base)} ({row.base}), fingerprint {row.base_fingerprint[:16]}",
         "Dataset": f"{card.get('dataset_name', '')}, hash {row.dataset[:16]}",
@@ -243,9 +244,9 @@ def write_markdown(report: Report) -> str:
             f"| {plain(one.benchmark)} | {one.base:.0%} | {one.tuned:.0%} | {100 * one.change:+.0f} points |"
             for one in report.forgotten
         ]
+    if report.won or report.lost:
+        lines += ["", "## Answers", "", plain(count_text(report))]
     for heading, examples in (("Won", report.won), ("Lost", report.lost)):
-        if examples:
-            lines += ["", f"## {heading}", "", plain(count_text(report))]
         for number, one in enumerate(examples, 1):
             lines += ["", f"### {heading} {number}"]
             for label, text in zip(("Question", "Expected", *report.names), _texts(one), strict=True):

@@ -18,7 +18,9 @@ h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8p
 table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; }
 th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid #e1e6e8; vertical-align: top; overflow-wrap: anywhere; }
 .failed { color: #b6452c; } .passed { color: #14705f; } svg { max-width: 100%; height: auto; }
-.item { border: 1px solid #e1e6e8; border-radius: 6px; padding: 4px 14px; margin: 10px 0; break-inside: avoid; }
+.item { border: 1px solid #e1e6e8; border-radius: 6px; padding: 4px 14px; margin: 10px 0; break-inside: avoid;
+  display: grid; grid-template-columns: repeat(3, 1fr); column-gap: 18px; }
+.item div:first-child { grid-column: 1 / -1; }
 .item b { display: block; font-size: 12px; color: #5c676c; margin-top: 8px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 8px; font: inherit; }
 """
@@ -58,11 +60,11 @@ def _parts(report: Report) -> Iterator[str]:
                 for one in report.forgotten
             ],
         )
+    if report.won or report.lost:
+        yield f'<h2>Answers</h2><p class="quiet">{_text(count_text(report))}</p>'
     for heading, examples in (("Won", report.won), ("Lost", report.lost)):
         if examples:
-            yield f"<h2>{heading}</h2>"
-            yield f'<p class="quiet">{_text(count_text(report))}</p>'
-            yield from (_example(report, one) for one in examples)
+            yield f"<h3>{heading}</h3>" + "".join(_example(report, one) for one in examples)
     yield "<h2>Data and lineage</h2>" + _table(("", ""), report.lineage)
     yield "<h2>Limits</h2><ul>" + "".join(f"<li>{_text(text)}</li>" for text in report.limits) + "</ul>"
 
@@ -96,7 +98,7 @@ def _example(report: Report, one: Shown) -> str:
     parts = zip(("Question", "Expected", *report.names), texts, strict=True)
     return (
         '<div class="item">'
-        + "".join(f"<b>{_text(label)}</b><pre>{_text(text)}</pre>" for label, text in parts)
+        + "".join(f"<div><b>{_text(label)}</b><pre>{_text(text)}</pre></div>" for label, text in parts)
         + "</div>"
     )
 

@@ -73,8 +73,8 @@ def pick() -> Entry:
             {
                 "Stage": [[one.stage] for one in shown],
                 "Name": [one.name for one in shown],
-                "For": [scope_title(one.scope) for one in shown],
                 "Score": [None if one.score is None else 100 * one.score for one in shown],
+                "For": [scope_title(one.scope) for one in shown],
                 "95% interval": [_interval(one) for one in shown],
                 "Made": [session.show_when(one.created_at) for one in shown],
             }
@@ -89,9 +89,9 @@ def pick() -> Entry:
             "Stage": st.column_config.MultiselectColumn(
                 width=105, options=list(STAGES), color=[model_card.STAGES[stage][0] for stage in STAGES]
             ),
-            "Name": st.column_config.TextColumn(width=280),
-            "For": st.column_config.TextColumn(width=170),
+            "Name": st.column_config.TextColumn(width=270),
             "Score": st.column_config.NumberColumn(format="%.0f%%", width=65),
+            "For": st.column_config.TextColumn(width=170),
             "95% interval": st.column_config.TextColumn(width=110),
             "Made": st.column_config.TextColumn(width=100),
         },

@@ -39,22 +39,22 @@ def show_gate(seen: Look) -> None:
         pd.DataFrame(
             {
                 "Rule": [one.title for one in results],
+                "Mark": [[_mark(one)] for one in results],
                 "Figure": [one.figure for one in results],
                 "Limit": [one.limit for one in results],
-                "Mark": [[_mark(one)] for one in results],
             }
         ),
         hide_index=True,
         height=38 + 35 * len(results),
         column_config={
             "Rule": st.column_config.TextColumn(width=190),
-            "Figure": st.column_config.TextColumn(width=270),
-            "Limit": st.column_config.TextColumn(width=180),
             "Mark": st.column_config.MultiselectColumn(
-                width=150,
+                width=120,
                 options=["passed", "failed", "noted", "not measured"],
                 color=["green", "red", "orange", "gray"],
             ),
+            "Figure": st.column_config.TextColumn(width=270),
+            "Limit": st.column_config.TextColumn(width=180),
         },
         alt="The gate's rules",
     )
@@ -138,7 +138,7 @@ def why(one: Decision) -> str:
     gate_says = one.figures.get("gate", {}).get("sentence", "")
     if one.figures.get("overruled"):
         return f"the gate was overruled: {one.note}. {gate_says}"
-    return " ".join(part for part in (one.note, gate_says) if part)
+    return ". ".join(part.rstrip(".") for part in (one.note, gate_says) if part)
 
 
 def describe(one: Decision, names: dict[str, str]) -> str:

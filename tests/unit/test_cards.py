@@ -156,3 +156,22 @@ def body_of(text: str) -> str:
 
 def headings_of(text: str) -> int:
     return sum(line.startswith("#") for line in body_of(text).split("\n"))
+
+
+def test_a_specialists_metrics_stand_with_what_they_should_reach() -> None:
+    def metric(name: str, title: str, base: float, tuned: float, is_share: bool = True) -> dict[str, Any]:
+        told = {"metric": name, "title": title, "base": base, "tuned": tuned}
+        return told | {"is_share": is_share, "less_is_better": not is_share}
+
+    metrics = [
+        metric("accuracy", "Accuracy", 0.5, 0.9),
+        metric("mean_absolute_error", "Mean error", 1.5, 0.75, is_share=False),
+        metric("macro_f1", "Macro F1", 0.4, 0.8),
+    ]
+    aims = {"accuracy": {"baseline": 0.4, "tuned": 0.95}, "mean_absolute_error": {"baseline": 2.0, "tuned": 0.8}}
+    text = write_card(card(verdict=VERDICT | {"metrics": metrics, "aims": aims}))
+    assert "| metric | base | tuned | aim |" in text
+    assert "| Accuracy | 50% | 90% | 95%, not reached |" in text
+    assert "| Mean error | 1.50 | 0.75 | 0.80, reached |" in text
+    assert "| Macro F1 | 40% | 80% |  |" in text
+    assert "| metric |" not in write_card(card())
