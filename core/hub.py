@@ -53,7 +53,7 @@ def store_of(cache: Path, kind: Kind, name: str) -> Path:
     return cache / f"{kind}s--{name.replace('/', '--')}"
 
 
-def failures() -> tuple[type[Exception], ...]:
+def client_errors() -> tuple[type[Exception], ...]:
     """Return what the hub's client raises; it is loaded only where the hub is asked."""
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
@@ -72,7 +72,7 @@ def look_up(kind: Kind, name: str) -> Repository:
     try:
         ask = api.model_info if kind == "model" else api.dataset_info
         told = ask(name, files_metadata=True, timeout=TIMEOUT_S)
-    except failures() as error:
+    except client_errors() as error:
         raise refusal(kind, name, error) from error
     files = tuple(
         File(one.rfilename, int(one.size or 0), one.lfs.sha256 if one.lfs else None) for one in told.siblings or []
@@ -113,7 +113,7 @@ def fetch(
                 return
             try:
                 _fetch_file(found, file, folder)
-            except failures() as error:
+            except client_errors() as error:
                 failures.append(error)
 
     # They die with the process; what they have begun serves the next try.

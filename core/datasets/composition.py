@@ -39,7 +39,7 @@ LABEL_LENGTH = 80
 class Composition:
     """Training examples with the benchmark that they are held against.
 
-    `removed` counts own rows that were left out, by reason.
+    `removed` counts own rows that were left out, by reason; `dropped` holds them where they are kept.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Composition:
     source: dict[str, Any]
     removed: dict[str, int]
     specialist: str = ""
+    dropped: tuple[dict[str, str], ...] = ()
 
     @property
     def by_origin(self) -> dict[str, int]:
@@ -126,7 +127,8 @@ def of_specialist(prepared: Prepared) -> Composition:
     held = held_out(prepared, MOST_TEST)
     removed: dict[str, int] = dict(prepared.manifest["counts"]["dropped"])
     source = prepared.manifest | {"held_out": len(held)}
-    return Composition(one.title, prepared.training, benchmark_of(one, held), source, removed, one.id)
+    dropped = tuple(row.to_row() for row in prepared.dropped)
+    return Composition(one.title, prepared.training, benchmark_of(one, held), source, removed, one.id, dropped)
 
 
 def of_file(path: Path) -> Composition:

@@ -4,6 +4,7 @@ import itertools
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from core.store import datasets
 from core.store.datasets import ROWS_FILE
 
 MANIFEST_FILE = "dataset.json"
+DROPPED_FILE = "dropped.jsonl"
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,17 @@ class Version:
 
 
 def save(
-    workspace: Workspace, db: sqlite3.Connection, name: str, examples: list[Example], source: dict[str, Any]
+    workspace: Workspace,
+    db: sqlite3.Connection,
+    name: str,
+    examples: list[Example],
+    source: dict[str, Any],
+    dropped: Sequence[Mapping[str, str]] = (),
 ) -> Version:
     """Store examples as a version; the same rows give the same version, which is then left as it is.
+
+    Args:
+        dropped: Rows that were left out, each with its place, reason and text; kept beside the others.
 
     Raises:
         DataError: There are no examples.
@@ -52,6 +62,9 @@ def save(
         with durable.staged_folder(folder) as staging:
             (staging / ROWS_FILE).write_text(text, encoding="utf-8")
             (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+            if dropped:
+                lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in dropped)
+                (staging / DROPPED_FILE).write_text(lines, encoding="utf-8")
             put_in_place(workspace, staging, sha)
     datasets.insert(db, sha, name, len(examples), manifest)
     return Version(sha, name, manifest)

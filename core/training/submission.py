@@ -312,7 +312,12 @@ def submit(
     check_disk(workspace, planned)
     with opened(workspace) as db:
         version = versions.save(
-            workspace, db, chosen.name, chosen.examples, chosen.source | {"removed": chosen.removed} | findings
+            workspace,
+            db,
+            chosen.name,
+            chosen.examples,
+            chosen.source | {"removed": chosen.removed} | findings,
+            chosen.dropped,
         )
     spec = TrainSpec(
         base=bases.absolute(base),

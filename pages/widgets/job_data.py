@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.datasets import versions
 from core.datasets.doctor import consultation
 from core.datasets.doctor import spec as checks
 from core.datasets.doctor.examination import Report
@@ -25,6 +26,11 @@ def show(job: Job) -> None:
     source = row.manifest["source"]
     for reason, count in source.get("removed", {}).items():
         st.caption(f"{count:,} {'row was' if count == 1 else 'rows were'} left out: {plain(reason)}.")
+    left_out = versions.folder_of(session.workspace(), row.sha) / versions.DROPPED_FILE
+    if left_out.is_file():
+        st.download_button(
+            "Save the rows left out", left_out.read_bytes, f"{row.name} left out.jsonl", icon=":material/download:"
+        )
     if "accepted" in source:
         st.info(f"Severe findings were accepted: {plain(source['accepted'])}", icon=":material/edit_note:")
     st.caption(f"Pinned as {row.sha[:12]}: the job sees these very rows whenever it runs.")

@@ -11,6 +11,8 @@ from core.errors import BadInput, NotFound
 from core.paths import Workspace
 from core.store import datasets
 from core.store.connection import opened
+from core.training import submission
+from core.training.submission import Sourcing
 from tests.integration.command import Command, make_command
 
 
@@ -63,3 +65,22 @@ def test_what_can_t_be_made_is_said(workspace: Workspace, atelier: Command) -> N
     refused = atelier("data", "make", "--industry", "hr", "--specialist", "sentiment", "--name", "x")
     assert refused.code == 2
     assert "not both" in refused.err
+
+
+def test_a_job_of_a_specialist_keeps_the_rows_that_it_left_out(workspace: Workspace, atelier: Command) -> None:
+    config = submission.configure("starter", "quick", {})
+    rows = [f"The kettle number {number} is a joy to own,positive" for number in range(40)]
+    rows += [f"The lamp number {number} broke on the first day,negative" for number in range(40)]
+    rows += [rows[0], "No opinion at all about this thing here,undecided"]
+    path = workspace.root / "reviews.csv"
+    path.write_text("\n".join(["sentence,label", *rows]) + "\n", encoding="utf-8")
+    chosen = submission.compose_specialist(workspace, config, Sourcing("sentiment", path))
+    with opened(workspace) as db:
+        version = versions.save(workspace, db, chosen.name, chosen.examples, chosen.source, chosen.dropped)
+    kept = (versions.folder_of(workspace, version.sha) / versions.DROPPED_FILE).read_text(encoding="utf-8")
+    told = {row["text"]: row for row in map(json.loads, kept.splitlines())}
+    assert told["The kettle number 0 is a joy to own"]["reason"] == "the same row again"
+    undecided = told["No opinion at all about this thing here"]
+    assert undecided["reason"] == "'undecided' is none of the labels"
+    assert undecided["place"] == "reviews.csv train, example 82"
+    assert versions.load(workspace, version.sha)

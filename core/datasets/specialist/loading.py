@@ -31,6 +31,9 @@ class Dropped:
     reason: str
     text: str
 
+    def to_row(self) -> dict[str, str]:
+        return {"place": self.place, "reason": self.reason, "text": self.text}
+
 
 @dataclass
 class Loaded:

@@ -21,12 +21,13 @@ from core.datasets.doctor.likeness import Texts
 from core.datasets.examples import Example
 from core.datasets.specialist.items import item_of
 from core.datasets.specialist.loading import Dropped, Loaded
+from core.datasets.versions import DROPPED_FILE
 from core.errors import DataError
 
 MOST_ROWS = 200_000
 LEAST_ROWS = 30
 SHARES = (0.8, 0.1, 0.1)
-DROPPED_FILE, MANIFEST_FILE = "dropped.jsonl", "manifest.json"
+MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,7 @@ def write(prepared: Prepared, folder: Path) -> list[Path]:
             for row in rows
         ]
         written.append(_write_lines(folder / f"{part}.jsonl", lines))
-    lines = [{"place": one.place, "reason": one.reason, "text": one.text} for one in prepared.dropped]
-    written.append(_write_lines(folder / DROPPED_FILE, lines))
+    written.append(_write_lines(folder / DROPPED_FILE, [one.to_row() for one in prepared.dropped]))
     hashes = {path.name: durable.hash_file(path) for path in written}
     durable.write_json(folder / MANIFEST_FILE, prepared.manifest | {"sha256": hashes})
     return [*written, folder / MANIFEST_FILE]
