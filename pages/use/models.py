@@ -52,7 +52,7 @@ def read_wish() -> None:
 
 def pick() -> Entry:
     """Draw the list, filtered by scope, and return the adapter that is chosen in it."""
-    scopes = sorted({one.scope for one in found})
+    scopes = sorted({one.scope for one in found if one.scope})
     shown, scope = found, EVERYTHING
     if len(scopes) > 1:
         scope = st.selectbox(
@@ -74,8 +74,8 @@ def pick() -> Entry:
                 "Stage": [[one.stage] for one in shown],
                 "Name": [one.name for one in shown],
                 "Score": [None if one.score is None else 100 * one.score for one in shown],
-                "For": [scope_title(one.scope) for one in shown],
                 "95% interval": [_interval(one) for one in shown],
+                "For": [scope_title(one.scope) for one in shown],
                 "Made": [session.show_when(one.created_at) for one in shown],
             }
         ),
@@ -91,8 +91,8 @@ def pick() -> Entry:
             ),
             "Name": st.column_config.TextColumn(width=270),
             "Score": st.column_config.NumberColumn(format="%.0f%%", width=65),
-            "For": st.column_config.TextColumn(width=170),
             "95% interval": st.column_config.TextColumn(width=110),
+            "For": st.column_config.TextColumn(width=170),
             "Made": st.column_config.TextColumn(width=100),
         },
         alt="Adapters, the newest first",
@@ -150,6 +150,7 @@ def show_actions(chosen: Entry, seen: Look) -> None:
     with session.store() as db:
         last = registry.undoable(db, chosen.scope)
         earlier = registry.earlier_productions(db, chosen.scope) if seen.stage == "production" else []
+    reverses = f"{plain(names.get(last.adapter, last.adapter))} {model_card.ACTIONS[last.action]}" if last else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         if seen.stage != "production":
             offer_promotion(chosen, seen)
@@ -160,7 +161,7 @@ def show_actions(chosen: Entry, seen: Look) -> None:
         if last is not None and st.button(
             "Undo",
             icon=":material/undo:",
-            help=f"Reverses decision {last.id}: {plain(names.get(last.adapter, last.adapter))}, {last.action}.",
+            help=f"Reverses decision {last.id}: {reverses}.",
         ):
             act(chosen, lambda: promotion.undo(workspace, chosen.scope))
         if seen.stage == "candidate" and st.button("Archive", icon=":material/inventory_2:"):

@@ -16,7 +16,7 @@ STAGES: dict[Stage, tuple[str, str]] = {
     "archived": ("gray", ":material/inventory_2:"),
 }
 SHOWN_DECISIONS = 100
-_ACTIONS = {
+ACTIONS = {
     "promote": "into production",
     "hold": "held back",
     "rollback": "rolled back",
@@ -113,7 +113,7 @@ def show_decisions(history: list[Decision], names: dict[str, str]) -> None:
             {
                 "#": [one.id for one in shown],
                 "When": [session.show_when(one.at) for one in shown],
-                "What": [_ACTIONS[one.action] + (", later undone" if one.is_undone else "") for one in shown],
+                "What": [ACTIONS[one.action] + (", later undone" if one.is_undone else "") for one in shown],
                 "In production then": [names.get(one.after, one.after) or "none" for one in shown],
                 "Why": [why(one) for one in shown],
             }

@@ -12,18 +12,20 @@ from core import durable
 from core.errors import NotFound, RegistryError
 from core.paths import Workspace
 from core.registry import facts, promotion
+from core.registry.reconcile import reconcile
 from core.registry.report import make_report, write_markdown
 from core.registry.report_html import write_html
-from core.store import adapters, registry
+from core.store import adapters, evaluations, registry
 from core.store.adapters import AdapterRow
 from core.store.connection import opened
 from core.store.registry import Decision
 from tests.adapters import add_evaluation, damage, label_benchmark, make_adapter
 from tests.app.support import make_benchmark
 from tests.integration.command import Command, make_command
+from tests.integration.support import submit, wait_for_end, weights_hash
 
 WEAK = [1.0] * 20 + [0.0] * 10
-LAW = "specialist:sentiment"
+NARROW = "specialist:sentiment"
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_an_adapter_is_a_candidate_of_its_benchmark_until_something_is_decided(w
         for one in found.values():
             assert registry.scope_of(adapters.find(db, one.id).card) == one.scope
     assert {name: one.scope for name, one in found.items()} == {
-        "One": "finance", "Both": "finance+retail", "Narrow": LAW, "Untested": "finance",
+        "One": "finance", "Both": "finance+retail", "Narrow": NARROW, "Untested": "finance",
     }  # fmt: skip
     assert {one.stage for one in found.values()} == {"candidate"}
     assert found["One"].score == pytest.approx(1) and found["Untested"].score is None
@@ -118,7 +120,7 @@ def test_a_specialists_aims_decide(workspace: Workspace) -> None:
     made = promotion.decide(workspace, row.id)
     assert made.action == "hold"
     assert made.figures["gate"]["sentence"] == "It is held back: Accuracy is 87% where at least 90% is wanted."
-    (workspace.root / "gates.yaml").write_text(f"scopes: {{'{LAW}': {{aims: noted}}}}", encoding="utf-8")
+    (workspace.root / "gates.yaml").write_text(f"scopes: {{'{NARROW}': {{aims: noted}}}}", encoding="utf-8")
     assert promotion.decide(workspace, row.id).action == "promote"
 
 
@@ -394,6 +396,31 @@ def test_a_report_needs_neither_the_benchmark_nor_a_test(workspace: Workspace) -
     assert make_report(workspace, row.id).won == ()
     assert "Nothing was compared" in write_markdown(make_report(workspace, untested.id))
     assert "Nothing was compared" in write_html(make_report(workspace, untested.id))
+
+
+# From a real job
+
+
+def test_what_a_real_job_leaves_goes_the_whole_way(workspace: Workspace, tiny_base: Path, tmp_path: Path) -> None:
+    job = wait_for_end(workspace, submit(workspace, tiny_base, name="Real"))
+    assert job.state == "succeeded", job.error
+    scope = job.spec["benchmark_name"]
+    with opened(workspace) as db:
+        (one,) = registry.entries(db, scope)
+        verdict = evaluations.verdict_of_job(db, job.id)
+    assert verdict is not None
+    assert (one.id, one.stage, one.score) == (job.id, "candidate", pytest.approx(verdict.content["tuned_score"]))
+    seen = promotion.look(workspace, "Real")
+    assert (seen.ruling.action == "promote") == (verdict.outcome == "better")
+    made = promotion.decide(workspace, "Real", reason="A trial")
+    assert made.hashes["adapter"] == weights_hash(workspace, job)
+    assert promotion.find_production(workspace, scope).id == job.id
+    report = make_report(workspace, "Real")
+    assert sum(report.counts) == verdict.content["items"]
+    assert write_html(report).count("<svg") == 1
+    with opened(workspace) as db:
+        assert reconcile(workspace, db) == []
+    assert in_production(workspace, scope) == job.id, "the supervisor's start changes nothing about it"
 
 
 # The command
