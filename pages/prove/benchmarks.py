@@ -95,7 +95,7 @@ def pick() -> list[Standing]:
             {
                 "Model": [models_tested.title_of(row) for row in known],
                 "Benchmark": [models_tested.benchmark_title(row, titles) for row in known],
-                "Score": [row.score for row in known],
+                "Score": [100 * row.score for row in known],
                 "95% interval": [f"{row.low:.0%} to {row.high:.0%}" for row in known],
                 "Items": [row.items for row in known],
                 "Base": [bases.title_of(row.base) if row.adapter else "" for row in known],
@@ -111,7 +111,7 @@ def pick() -> list[Standing]:
         column_config={
             "Model": st.column_config.TextColumn(width=270),
             "Benchmark": st.column_config.TextColumn(width=170),
-            "Score": st.column_config.NumberColumn(format="percent", width=70),
+            "Score": st.column_config.NumberColumn(format="%.0f%%", width=70),
             "Items": st.column_config.NumberColumn(format="localized", width=60),
         },
         alt="Evaluations, the newest first",
@@ -173,11 +173,16 @@ def show_results() -> None:
     labels = label_all(shown)
     last = shown[-1]
     st.subheader(plain(" against ".join(models_tested.title_of(row) for row in reversed(shown))), anchor=False)
-    st.caption(
-        plain(f"{models_tested.benchmark_title(last, packs.titles(workspace))} · {last.items:,} items · ")
-        + plain(f"{show_duration(last.seconds)}, {1000 * last.seconds / max(1, last.items):,.0f} ms per item · ")
-        + plain(f"{last.tokens / max(1e-9, last.seconds):,.0f} tokens/s · job #{last.job_number} · {last.id}")
-    )
+    facts = [
+        models_tested.benchmark_title(last, packs.titles(workspace)),
+        f"{last.items:,} items",
+        show_duration(last.seconds),
+        f"{1000 * last.seconds / max(1, last.items):,.0f} ms per item",
+        f"{last.tokens / max(1e-9, last.seconds):,.0f} tokens/s",
+        f"job #{last.job_number}",
+        last.id,
+    ]
+    st.caption(plain(" · ".join(facts)))
     if len(shown) == 2:
         with errors.shown():
             verdict_card.show(compared(str(workspace.root), shown[0].id, shown[1].id), (labels[0], labels[1]))
@@ -209,9 +214,9 @@ def show_alone(row: Standing) -> None:
                 pd.DataFrame(
                     {
                         "Part": [part["title"] for part in parts],
-                        "Counts": [part["weight"] for part in parts],
+                        "Counts": [100 * part["weight"] for part in parts],
                         "Items": [part["items"] for part in parts],
-                        "Score": [part["score"] for part in parts],
+                        "Score": [100 * part["score"] for part in parts],
                         "95% interval": [
                             f"{part['low']:.0%} to {part['high']:.0%}" for part in whole.components.values()
                         ],
@@ -220,8 +225,8 @@ def show_alone(row: Standing) -> None:
                 hide_index=True,
                 height=38 + 35 * min(12, len(parts)),
                 column_config={
-                    "Counts": st.column_config.NumberColumn(format="percent"),
-                    "Score": st.column_config.NumberColumn(format="percent"),
+                    "Counts": st.column_config.NumberColumn(format="%.0f%%"),
+                    "Score": st.column_config.NumberColumn(format="%.0f%%"),
                 },
                 alt="Scores of the parts",
             )
@@ -240,10 +245,16 @@ if failed and failed[0].id not in st.session_state.setdefault("failures_seen", s
         if st.button("Understood", icon=":material/check:"):
             st.session_state["failures_seen"].add(failed[0].id)
             st.rerun()
-with st.expander("Run benchmarks", icon=":material/play_circle:", expanded=not total and not at_work), errors.shown():
-    benchmark_form.show_run(workspace)
-with st.expander("Own benchmarks", icon=":material/edit_note:"), errors.shown():
-    benchmark_form.show_own(workspace)
+is_new = st.session_state.setdefault("is_new_here", not total and not at_work)  # it stays open once it was
+for name, icon, form, is_open in (
+    ("Run benchmarks", ":material/play_circle:", benchmark_form.show_run, is_new),
+    ("Own benchmarks", ":material/edit_note:", benchmark_form.show_own, False),
+):
+    # What is closed is not drawn: reading all specialists takes a moment.
+    place = st.expander(name, icon=icon, expanded=is_open, key=f"form-{name}", on_change="rerun")
+    if place.open:
+        with place, errors.shown():
+            form(workspace)
 if not total:
     with st.container(border=True):
         st.markdown("**Nothing measured yet.** Choose a model and a benchmark above; the starter takes half a minute.")

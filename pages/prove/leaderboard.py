@@ -107,7 +107,7 @@ def show_table(found: list[tuple[Line, Resources]]) -> list[Line]:
     columns: dict[str, list[object]] = {
         "Rank": [line.rank_text for line in lines],
         "Model": [line.model for line in lines],
-        "Score": [line.score for line in lines],
+        "Score": [100 * line.score for line in lines],
         "95% interval": [f"{line.low:.0%} to {line.high:.0%}" for line in lines],
         "ms per item": [line.latency_ms for line in lines],
         "Tokens/s": [line.tokens_per_second for line in lines],
@@ -131,13 +131,14 @@ def show_table(found: list[tuple[Line, Resources]]) -> list[Line]:
         column_config={
             "Rank": st.column_config.TextColumn(width=60),
             "Model": st.column_config.TextColumn(width=260),
-            "Score": number(format="percent", width=70),
+            "Score": number(format="%.1f%%", width=70),
             "ms per item": number(format="%.0f", width=90),
             "Tokens/s": number(format="%.0f", width=80),
-            "Memory, GB": number(format="%.2f", width=90),
+            "Memory, GB": number(format="%.2f", width=100),
             "Size, GB": number(format="%.3f", width=80),
             "Items": number(format="localized", width=60),
         },
+        placeholder="–",
         alt="Models, the best first",
     )["selection"]["rows"]
     return [lines[place] for place in selected if place < len(lines)]

@@ -25,6 +25,11 @@ def not_finite_text(metrics: Mapping[str, Envelope]) -> str:
     return f"The loss was not a number at {steps}."
 
 
+def text_color() -> str:
+    """Return the colour of letters on coloured cells, which Plotly can't choose where the page shines through."""
+    return "#f2f0ea" if st.context.theme.type == "dark" else "#14181b"
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a chart."""

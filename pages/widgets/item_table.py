@@ -14,7 +14,7 @@ from core.evaluation.benchmarks import Benchmark, Item
 from core.evaluation.metrics import labels as label_metrics
 from core.store import evaluations
 from core.store.evaluations import ItemRow, Standing
-from pages.widgets import session
+from pages.widgets import charts, session
 from pages.widgets.charts import ACCENT
 from pages.widgets.text import plain
 
@@ -80,7 +80,11 @@ def show(answered: list[Answered], chosen: Sequence[Standing], labels: Sequence[
         selection_mode="single-row",
         key=f"items-{key}-{which}-{part}-{wanted}",
         height=38 + 35 * min(len(shown), ROWS_IN_SIGHT),
-        column_config={label: st.column_config.NumberColumn(format="percent", width=80) for label in _grades(labels)},
+        column_config={
+            "Question": st.column_config.TextColumn(width=290),
+            **{label: st.column_config.TextColumn(width=165) for label in ("Expected", *labels)},
+            **{label: st.column_config.NumberColumn(format="%.0f%%", width=95) for label in _grades(labels)},
+        },
         alt="Items with the answers and their grades",
     )["selection"]["rows"]
     if selected and selected[0] < len(shown):
@@ -112,7 +116,7 @@ def _holds(one: Answered, words: list[str]) -> bool:
 
 
 def _grades(labels: Sequence[str]) -> list[str]:
-    return [f"{label}, grade" for label in labels]
+    return [f"{label} grade" for label in labels]
 
 
 def _table(shown: list[Answered], labels: Sequence[str]) -> pd.DataFrame:
@@ -123,7 +127,7 @@ def _table(shown: list[Answered], labels: Sequence[str]) -> pd.DataFrame:
     for place, label in enumerate(labels):
         columns[label] = [one.rows[place].answer[:LETTERS] for one in shown]
     for place, label in enumerate(_grades(labels)):
-        columns[label] = [one.rows[place].score for one in shown]
+        columns[label] = [100 * one.rows[place].score for one in shown]
     return pd.DataFrame(columns)
 
 
@@ -182,6 +186,7 @@ def _confusion_figure(names: list[str], table: list[list[int]]) -> go.Figure:
         "y": [names[place] for place in wanted],
         "text": [[str(value) if value else "" for value in table[place]] for place in wanted],
         "texttemplate": "%{text}",
+        "textfont": {"color": charts.text_color()},
         "colorscale": [[0, "rgba(31,143,123,0)"], [1, ACCENT]],
         "zmin": 0,
         "zmax": 1,
@@ -216,7 +221,7 @@ def offer_exports(
                 "expected": one.item.expected,
             }
             | {label: row.answer for label, row in zip(labels, one.rows, strict=True)}
-            | {f"{label}, grade": row.score for label, row in zip(labels, one.rows, strict=True)}
+            | {f"{label} grade": row.score for label, row in zip(labels, one.rows, strict=True)}
             for one in answered
         ]
         columns = ["item", "part", "question", "expected", *labels, *_grades(labels)]

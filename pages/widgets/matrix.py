@@ -11,7 +11,7 @@ from core.evaluation.forgetting import Row
 from core.paths import Workspace
 from core.store import evaluations
 from core.store.evaluations import Standing
-from pages.widgets import benchmark_form, errors, models_tested, session
+from pages.widgets import benchmark_form, charts, errors, models_tested, session
 from pages.widgets.charts import ACCENT
 from pages.widgets.text import plain
 
@@ -57,7 +57,7 @@ def show(workspace: Workspace) -> None:
         alt="Differences of each adapter from its base, by industry",
     )  # fmt: skip
     st.caption(
-        "Points against the adapter's own base on the same items. A star says that it is proven, with Holm's "
+        "Points against the adapter's own base on the same items. Bold with a star is proven, with Holm's "
         "correction for the number of industries; a frame marks the industries that the adapter was trained for."
     )
     missing = forgetting.find_missing(seen, shas, standings, rows)
@@ -79,29 +79,23 @@ def _names(rows: Sequence[Row]) -> list[str]:
 def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) -> go.Figure:
     """Return the heat-map: gains in green, losses in red, what was not measured empty."""
     cells = [[row.cells.get(industry) for industry in titles] for row in rows]
+    texts = [["" if cell is None else _short(cell) for cell in row] for row in cells]
     trace = {
         "type": "heatmap",
         "z": [[None if cell is None else 100 * cell.difference for cell in row] for row in cells],
         "x": list(titles.values()),
         "y": list(range(len(rows))),
-        "text": [
-            [
-                "" if cell is None else f"{100 * cell.difference:+.0f}{'' if cell.outcome == 'not proven' else ' ★'}"
-                for cell in row
-            ]
-            for row in cells
-        ],
+        "text": texts,
         "customdata": [
             [
                 ""
                 if cell is None
-                else f"{100 * cell.low:+.0f} to {100 * cell.high:+.0f} points, {cell.items} items, "
+                else f"{100 * cell.low:+z.0f} to {100 * cell.high:+z.0f} points, {cell.items} items, "
                 f"p {cell.p_corrected:.3f}"
                 for cell in row
             ]
             for row in cells
         ],
-        "texttemplate": "%{text}",
         "colorscale": [[0, LOSS], [0.5, "rgba(127,138,145,0.10)"], [1, ACCENT]],
         "zmin": -FULL_POINTS,
         "zmax": FULL_POINTS,
@@ -110,6 +104,16 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
         "ygap": 3,
         "hoverongaps": False,
         "hovertemplate": "%{x}: %{text}<br>%{customdata}<extra></extra>",
+    }
+    numbers = {  # a trace of its own, whose letters have the page's colour whatever the cell's
+        "type": "scatter",
+        "mode": "text",
+        "x": [title for _ in rows for title in titles.values()],
+        "y": [place for place in range(len(rows)) for _ in titles],
+        "text": [text for row in texts for text in row],
+        "textfont": {"size": 12, "color": charts.text_color()},
+        "hoverinfo": "skip",
+        "showlegend": False,
     }
     frames = [
         {
@@ -129,7 +133,12 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
         "yaxis": {"autorange": "reversed", "showgrid": False, "zeroline": False, "tickvals": list(range(len(rows))),
                   "ticktext": list(names), "automargin": True},
     }  # fmt: skip
-    return go.Figure(data=[trace], layout=layout)
+    return go.Figure(data=[trace, numbers], layout=layout)
+
+
+def _short(cell: forgetting.Cell) -> str:
+    text = f"{100 * cell.difference:+z.0f}"
+    return text if cell.outcome == "not proven" else f"<b>{text}*</b>"
 
 
 def _offer_fill(workspace: Workspace, missing: Sequence[submission.Missing], standings: Sequence[Standing]) -> None:
@@ -163,10 +172,10 @@ def _show_row(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str])
         pd.DataFrame(
             {
                 "Industry": [titles[cell.industry] + (" (home)" if cell.is_home else "") for cell in cells],
-                "Base": [cell.base_score for cell in cells],
-                "Adapter": [cell.score for cell in cells],
-                "Difference": [f"{100 * cell.difference:+.1f}" for cell in cells],
-                "95% interval": [f"{100 * cell.low:+.0f} to {100 * cell.high:+.0f}" for cell in cells],
+                "Base": [100 * cell.base_score for cell in cells],
+                "Adapter": [100 * cell.score for cell in cells],
+                "Difference": [f"{100 * cell.difference:+z.1f}" for cell in cells],
+                "95% interval": [f"{100 * cell.low:+z.0f} to {100 * cell.high:+z.0f}" for cell in cells],
                 "p, corrected": [cell.p_corrected for cell in cells],
                 "Verdict": [cell.outcome for cell in cells],
             }
@@ -174,8 +183,8 @@ def _show_row(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str])
         hide_index=True,
         height=38 + 35 * len(cells),
         column_config={
-            "Base": st.column_config.NumberColumn(format="percent", width=80),
-            "Adapter": st.column_config.NumberColumn(format="percent", width=80),
+            "Base": st.column_config.NumberColumn(format="%.0f%%", width=80),
+            "Adapter": st.column_config.NumberColumn(format="%.0f%%", width=80),
             "p, corrected": st.column_config.NumberColumn(format="%.3f", width=100),
         },
         alt="The adapter on each industry",
