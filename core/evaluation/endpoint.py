@@ -14,15 +14,15 @@ from core.catalog.endpoints import Endpoint
 from core.evaluation.benchmarks import Item
 from core.evaluation.endpoint_client import Client, EndpointError, Passing, is_same_model
 from core.evaluation.grading import grade
-from core.evaluation.lettered import read_choice, spoken, write_question
+from core.evaluation.lettered import read_choice, write_question
 from core.evaluation.results import ANSWERING_VERSION
 from core.evaluation.spec import MOST_NEW_TOKENS
 from core.wording import show_duration
 
 ASKING_VERSION = 1  # raise it when questions are put otherwise
 LETTER_TOKENS = 64  # a letter, and room for a model that says a sentence nevertheless
-TRIES = 6
-FIRST_WAIT_S = 1.0  # doubles from try to try, unless the server says how long
+TRIES = 7  # the waits between them outlast a limit that counts by the minute
+FIRST_WAIT_S = 1.0  # doubles from try to try; longer where the server says so
 MOST_WAIT_S = 300.0
 POLL_S = 0.2
 LINGER_S = 6.0  # what is on its way when a job stops has its price already
@@ -182,7 +182,7 @@ def _ask_patiently(client: Client, item: Item, gate: _Gate) -> Given:
 
 
 def _wait_or_give_up(error: Passing, number: int, gate: _Gate) -> None:
-    wait_s = FIRST_WAIT_S * 2 ** (number - 1) if error.wait_s is None else error.wait_s
+    wait_s = max(FIRST_WAIT_S * 2 ** (number - 1), error.wait_s or 0.0)
     kept = "What it has answered is kept; retry the job to go on from there."
     if wait_s > MOST_WAIT_S:
         raise EndpointError(f"{error} It asks to wait {show_duration(wait_s)}. {kept}") from error
@@ -195,7 +195,7 @@ def _wait_or_give_up(error: Passing, number: int, gate: _Gate) -> None:
 
 
 def grade_answer(item: Item, given: Given) -> Answer:
-    text = spoken(given.text)
+    text = given.text
     if item.type == "choice":
         text = read_choice(text, item.choices) or text
     return Answer(item.id, item.component, text, grade(item, text))
@@ -208,9 +208,7 @@ def describe(endpoint: Endpoint, items: Sequence[Item], given: Mapping[str, Give
     """
     answers = [given[item.id] for item in items]
     unread = [
-        item.id
-        for item in items
-        if item.type == "choice" and read_choice(spoken(given[item.id].text), item.choices) is None
+        item.id for item in items if item.type == "choice" and read_choice(given[item.id].text, item.choices) is None
     ]
     seconds = sorted(one.seconds for one in answers)
     read, written = _total([one.input_tokens for one in answers]), _total([one.output_tokens for one in answers])

@@ -22,6 +22,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from core.catalog.endpoints import Endpoint
 from core.errors import AppError
+from core.evaluation.lettered import spoken
 from core.redaction import HIDDEN, LEAST_LETTERS, redacted
 from core.wording import clip, show_name
 
@@ -123,7 +124,7 @@ class Client:
             raise Passing(slow) from error
         except ssl.SSLCertVerificationError as error:
             raise EndpointError(self._said(f"has a certificate that is not trusted: {error.verify_message}")) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: no name of a host
             if expired.is_set():
                 raise Passing(slow) from error
             reason = self._shown(str(error)) or type(error).__name__
@@ -167,7 +168,7 @@ class Client:
             ) from None
         counts = usage if isinstance(usage, dict) else {}
         return Reply(
-            text=self._hidden(show_name(text))[:MOST_LETTERS],
+            text=self._hidden(show_name(spoken(text)))[:MOST_LETTERS],
             model=clip(self._hidden(show_name(model)), 300) if isinstance(model, str) else "",
             input_tokens=_count(counts.get("prompt_tokens")),
             output_tokens=_count(counts.get("completion_tokens")),
@@ -226,7 +227,13 @@ def _proxy_for(address: SplitResult) -> SplitResult | None:
     told = urllib.request.getproxies().get(address.scheme)
     if not told or host in ("localhost", "127.0.0.1", "::1") or urllib.request.proxy_bypass(address.netloc):
         return None
-    return urlsplit(told if "://" in told else f"http://{told}")
+    try:
+        proxy = urlsplit(told if "://" in told else f"http://{told}")
+        if proxy.hostname and proxy.port != 0:
+            return proxy
+    except ValueError:
+        pass
+    raise EndpointError(f"The proxy that the environment names for {address.scheme} is no address. Set it anew.")
 
 
 def _login(proxy: SplitResult | None) -> dict[str, str]:
@@ -244,5 +251,5 @@ def is_same_model(told: str, endpoint: Endpoint) -> bool:
     """
     wanted = (endpoint.answers_as or endpoint.model).casefold()
     names = {wanted, wanted.rpartition("/")[2]}
-    version = r"([-@:_](latest|v?\d{1,8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}))?"
+    version = r"([-@:_](latest|main|v?\d{1,8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}))?"
     return not told or any(re.fullmatch(re.escape(name) + version, told.casefold()) for name in names)

@@ -140,8 +140,9 @@ def _finish(
         tokens=details["output_tokens"] or 0,
     )
     row = dataclasses.replace(scored.row, details=details)
+    paid = {name: details[name] for name in ("cost", "currency")}
     work.succeed(
-        {"evaluation": row.id, "score": row.score, "low": row.low, "high": row.high, "cost": details["cost"]},
+        {"evaluation": row.id, "score": row.score, "low": row.low, "high": row.high} | paid,
         lambda db: evaluations.insert(db, row, scored.items),
     )
 

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from core.evaluation.benchmarks import Item
 from core.evaluation.grading import find_label
 
-_THOUGHTS = re.compile(r"^\s*<(think|thinking)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHTS = re.compile(r".*</think(ing)?>|^\s*<think(ing)?>.*", re.DOTALL | re.IGNORECASE)
 
 
 def letters(count: int) -> list[str]:
@@ -25,8 +25,8 @@ def write_question(item: Item) -> str:
 
 
 def spoken(answer: str) -> str:
-    """Return an answer without the thoughts that some models write before it."""
-    return _THOUGHTS.sub("", answer).strip()
+    """Return an answer without the thoughts that some models write before it; they may lack their opening mark."""
+    return _THOUGHTS.sub("", answer, count=1).strip()
 
 
 def read_choice(answer: str, choices: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.catalog import bases
+from core.catalog import bases, endpoints
 from core.errors import AppError
 from core.process import queue
 from core.process.kinds import runs_on_host
@@ -99,7 +99,10 @@ def show_figures(job: Job) -> None:
     """Draw what the job took, beside what was predicted, and where its adapter lies."""
     result, estimate = job.result, job.estimate
     if "score" in result:
-        st.metric("Score of the base", f"{result['score']:.0%}")
+        is_base = not job.spec.get("adapter") and endpoints.name_in(job.spec["base"]) is None
+        st.metric("Score of the base" if is_base else "Score", f"{result['score']:.0%}")
+    if result.get("cost") is not None:
+        st.metric("Cost", f"{result['cost']:,.4g} {result['currency']}")
     if "steps" not in result:
         return
     with st.container(horizontal=True, gap="medium"):

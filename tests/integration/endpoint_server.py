@@ -194,6 +194,7 @@ _WAYS: dict[str, Callable[[Server, BaseHTTPRequestHandler, dict[str, Any]], None
     "odd usage": _json(usage={"prompt_tokens": -5, "completion_tokens": "many"}),
     "no text": _json(choices=said(None, "length")),
     "parts": _json(choices=said([{"type": "text", "text": "2 and 2 make "}, {"type": "text", "text": "4."}])),
+    "thoughts": _json(choices=said("<think>" + "5? " * 20_000 + "</think>That is 4.")),
     "half a letter": _json(choices=said("4 \ud800")),
     "filtered": _raw(400, b'{"error": {"code": "content_filter", "message": "The prompt was filtered"}}'),
     "unknown model": _raw(404, b'{"error": "model \'toy-1\' not found"}'),

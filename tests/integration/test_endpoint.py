@@ -1,14 +1,19 @@
 """An endpoint from question to evaluation, against a real server that misbehaves on demand."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -102,11 +107,18 @@ def test_a_failure_that_may_pass_says_so(server: Server, way: str) -> None:
     assert "'toy'" in str(error.value) and server.address in str(error.value) and str(error.value).isprintable()
 
 
-def test_a_server_that_is_not_there_is_a_failure_that_may_pass() -> None:
+@pytest.mark.parametrize("address", ["", "http://host.invalid", f"http://{'a' * 70}.local"])
+def test_a_server_that_is_not_there_is_a_failure_that_may_pass(address: str) -> None:
     with serve() as gone:
         pass
     with pytest.raises(Passing, match="can't be reached"):
-        ask(gone)
+        ask(gone, url=address or gone.address)
+
+
+def test_a_proxy_that_is_no_address_is_named_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:port")
+    with pytest.raises(EndpointError, match="proxy"):
+        ask(server, url="http://far.example")
 
 
 @pytest.mark.parametrize("way", ["hang", "drip", "drip headers"])
@@ -127,6 +139,40 @@ def test_a_gigantic_answer_is_cut_off_and_refused(server: Server) -> None:
     time.sleep(0.3)
     assert server.bytes_sent < 10 * MOST_BYTES  # what the sockets' buffers hold goes beyond the limit
     assert psutil.Process().memory_info().rss - memory < 100_000_000
+
+
+def test_no_reply_of_a_broken_server_is_unexpected() -> None:
+    """Answers with bytes changed, dropped and doubled give a reply or one of the two errors, in bounded time."""
+    random = np.random.default_rng(7)
+    body = b'{"model":"toy-1","choices":[{"message":{"content":"4"},"finish_reason":"stop"}],"usage":{}}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    good = [
+        head + b"Content-Length: %d\r\n\r\n" % len(body) + body,
+        head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
+        b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}",
+    ]
+    ends = Counter[str]()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked = client(Server(address=f"http://127.0.0.1:{listener.getsockname()[1]}"), timeout_s=2)
+        for number in range(300):
+            reply = bytearray(good[number % 3])
+            for place in random.integers(0, len(reply) - 1, random.integers(1, 6)):
+                reply[place : place + int(random.integers(0, 3))] = random.bytes(int(random.integers(0, 3)))
+            answering = threading.Thread(target=_reply_once, args=(listener, bytes(reply)))
+            answering.start()
+            try:
+                asked.ask([{"role": "user", "content": "2 and 2?"}], 50)
+                ends["reply"] += 1
+            except EndpointError as error:
+                ends[type(error).__name__] += 1
+            answering.join()
+    assert ends["reply"] > 10 and ends["Passing"] > 10 and ends.total() == 300
+
+
+def _reply_once(listener: socket.socket, reply: bytes) -> None:
+    with contextlib.suppress(OSError), listener.accept()[0] as connection:
+        connection.recv(100_000)
+        connection.sendall(reply)
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "other host", "same host", "gopher://x", ""])
@@ -171,6 +217,7 @@ def test_an_answer_that_repeats_the_key_is_kept_without_it(server: Server) -> No
     [
         ("parts", "2 and 2 make 4.", (100, 10), False, False),
         ("no text", "", (100, 10), True, False),
+        ("thoughts", "That is 4.", (100, 10), False, False),
         ("half a letter", "4 ?", (100, 10), False, False),
         ("no usage", "2 and 2 make 4.", (None, None), False, False),
         ("odd usage", "2 and 2 make 4.", (None, None), False, False),
@@ -235,7 +282,7 @@ def test_failures_that_pass_cost_patience_and_nothing_else(server: Server, monke
 def test_a_failure_that_stays_ends_after_so_many_tries(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
     server.way = "failing"
-    with pytest.raises(EndpointError, match=r"status 500.*asked 6 times.*retry the job"):
+    with pytest.raises(EndpointError, match=r"status 500.*asked 7 times.*retry the job"):
         ask_all(server, sums(1))
     assert len(server.asked) == asking.TRIES
 

@@ -194,9 +194,9 @@ def test_the_letter_of_an_answer_is_read_as_a_person_would(answer: str) -> None:
 
 def test_thoughts_are_no_answer() -> None:
     assert spoken("<think>B? No, A.</think>\nC") == "C"
+    assert spoken("the opening mark is in the template, so B?</think> C") == "C"
     assert spoken("<think>cut off before the end: B") == ""
-    one = choice()
-    assert asking.grade_answer(one, given(one, "<think>C?</think>B")).score == 1.0
+    assert spoken("I think B") == "I think B"
 
 
 def test_an_answer_is_graded_by_the_rules_of_its_item() -> None:
@@ -214,7 +214,8 @@ def test_an_answer_is_graded_by_the_rules_of_its_item() -> None:
     [
         ("large", "large", True), ("large", "", True), ("large", "Large-2026-01-31", True),
         ("large", "large-0125", True),
-        ("llama3", "llama3:latest", True), ("owner/large", "large", True), ("gemini-pro", "gemini-pro-001", True),
+        ("llama3", "llama3:latest", True), ("/models/m", "/models/m@main", True),
+        ("owner/large", "large", True), ("gemini-pro", "gemini-pro-001", True),
         ("large", "large-mini", False), ("large", "large-mini-2026-01-31", False), ("large", "small", False),
         ("llama3:8b", "llama3:70b", False), ("large", "other/large", False), ("l.rge", "large", False),
     ],
