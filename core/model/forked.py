@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AttentionInterface
 
-from core.model.packed import SPECIAL_ARGUMENTS, PackedBatch
+from core.model.packed import PackedBatch, refuse_special
 
 Continued = tuple[tuple[int, ...], int]  # ids, and where the continuation begins
 
@@ -108,9 +108,7 @@ def attend(
     """
     if documents is None:
         raise ValueError("forked attention needs the forks of the batch")
-    special = [name for name in SPECIAL_ARGUMENTS if others.get(name) is not None]
-    if special:
-        raise ValueError(f"forked attention does not know {', '.join(special)}")
+    refuse_special(others)
     grouped = query.shape[1] != key.shape[1]
     parts = []
     split = [part.float().split(documents.lengths, dim=2) for part in (query, key, value)]

@@ -5,6 +5,7 @@ A batch padded to its longest example wastes half its work on typical data, and 
 scores that no loss reads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,9 +98,7 @@ def attend(
     """
     if documents is None:
         raise ValueError("packed attention needs the documents of the batch")
-    special = [name for name in SPECIAL_ARGUMENTS if others.get(name) is not None]
-    if special:
-        raise ValueError(f"packed attention does not know {', '.join(special)}")
+    refuse_special(others)
     grouped = query.shape[1] != key.shape[1]
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         from torch.nn.attention.varlen import varlen_attn
@@ -124,6 +123,13 @@ def attend(
     return attend_each(query.float(), key.float(), value.float(), documents, scaling, dropout, sliding_window).to(
         kind
     ), None
+
+
+def refuse_special(others: Mapping[str, Any]) -> None:
+    """Refuse arguments of an attention that is another than softmax over the scores of the tokens before."""
+    special = [name for name in SPECIAL_ARGUMENTS if others.get(name) is not None]
+    if special:
+        raise ValueError(f"packed attention does not know {', '.join(special)}")
 
 
 def attend_each(
