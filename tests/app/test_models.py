@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.paths import Workspace
 from core.registry import promotion
-from core.store import registry
+from core.store import connection, registry
 from core.store.adapters import AdapterRow
 from core.store.connection import opened
 from tests.adapters import damage, label_benchmark, make_adapter
@@ -20,6 +20,7 @@ from tests.app.support import (
     assert_no_traceback,
     button,
     by_label,
+    held_exclusively,
     labels,
     meanwhile,
     one_sentence,
@@ -194,6 +195,17 @@ def test_a_link_to_an_adapter_that_is_not_there_is_told(workspace: Workspace, op
     tab = open_page(MODELS, model="nobody")
     assert_fine(tab)
     assert "There is no adapter nobody" in as_read(tab.warning[0].value)
+
+
+def test_a_database_that_stays_held_gives_a_sentence(
+    workspace: Workspace, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_adapter(workspace)
+    tab = open_page(MODELS)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.05)
+    with held_exclusively(workspace):
+        assert "busy" in one_sentence(tab.run())
+    assert_fine(tab.run())
 
 
 @pytest.fixture

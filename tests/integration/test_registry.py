@@ -1,6 +1,7 @@
 """The registry on a real database and real folders: every decision, what it is bound to, and the way back."""
 
 import json
+import random
 import threading
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -255,6 +256,41 @@ def test_scopes_are_apart(workspace: Workspace) -> None:
     assert (in_production(workspace), in_production(workspace, "retail")) == (a.id, "")
     with pytest.raises(NotFound, match="finance, retail"):
         promotion.rollback(workspace, "legal")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_decided_in_whatever_order_all_of_it_can_be_undone(workspace: Workspace, seed: int) -> None:
+    """A hundred random decisions: stages and rows agree after each, undoing brings back each earlier picture."""
+    rows = [make_adapter(workspace, f"N{n}") for n in range(4)]
+    chance = random.Random(seed)
+    pictures = [stages(workspace)]
+    acts: list[Callable[[], Decision]] = [
+        lambda: promotion.decide(workspace, chance.choice(rows).id),
+        lambda: promotion.decide(workspace, chance.choice(rows).id),
+        lambda: promotion.rollback(workspace, "finance"),
+        lambda: promotion.archive(workspace, chance.choice(rows).id),
+        lambda: promotion.hold(workspace, chance.choice(rows).id, "Wait"),
+        lambda: promotion.undo(workspace, "finance"),
+    ]
+    for _ in range(100):
+        served = in_production(workspace)
+        try:
+            made = chance.choice(acts)()
+        except RegistryError:
+            assert stages(workspace) == pictures[-1], "what is refused changes nothing"
+            continue
+        assert_agree(workspace)
+        if made.action == "undo":
+            pictures.pop()
+        elif made.moves:
+            pictures.append(stages(workspace))
+        assert stages(workspace) == pictures[-1]
+        assert made.action == "undo" or not served or in_production(workspace), "only an undo may leave none"
+    while len(pictures) > 1:
+        promotion.undo(workspace, "finance")
+        pictures.pop()
+        assert stages(workspace) == pictures[-1]
+    assert set(stages(workspace).values()) == {"candidate"}
 
 
 # What is in production
