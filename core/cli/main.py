@@ -39,6 +39,7 @@ app.command("evaluate")(measure.evaluate)
 app.command("compare")(measure.compare)
 app.add_typer(own_benchmarks.app, name="benchmarks")
 app.command("leaderboard")(rank.leaderboard)
+app.command("results")(rank.results)
 app.command("matrix")(rank.matrix)
 
 INTERRUPTED = 130

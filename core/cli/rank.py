@@ -1,4 +1,4 @@
-"""`atelier leaderboard` and `atelier matrix`: all models against each other, each adapter against its base."""
+"""`atelier leaderboard`, `results`, `matrix`: all models, one model, each adapter against its base everywhere."""
 
 import sqlite3
 from typing import Annotated, Any
@@ -73,6 +73,32 @@ def _lines(db: sqlite3.Connection, workspace: Workspace, wanted: str) -> list[An
     if len(found) > 1:
         say(f"{wanted} was measured in {len(found)} versions or ways; the one with most models is shown.")
     return ranking.rank(db, workspace, found[0])
+
+
+def results(
+    model: Annotated[str, typer.Argument(help="Adapter id or name, or a base.")],
+    as_json: AsJson = False,
+) -> None:
+    """Sum up all that was measured of a model: over all, by industry, by type of question."""
+    from core.evaluation import stored_summary
+    from core.evaluation.own_benchmarks import industry_shas
+
+    workspace = open_workspace()
+    with opened(workspace) as db:
+        found = stored_summary.of_model(db, stored_summary.find_model(db, model), industry_shas(workspace))
+    if as_json:
+        print_json(found)
+        return
+    whole = found["overall_summary"]
+    print_text(f"{found['model_name']}: {whole['overall_accuracy']:.1%} over {whole['total_benchmarks']} benchmarks.")
+    print_table(
+        ("benchmark", "score", "ms per item", "answered"),
+        [
+            (name, f"{one['avg_accuracy']:.1%}", f"{one['avg_latency_ms']:.0f}", f"{one['success_rate']:.0%}")
+            for name, one in found["industry_summaries"].items()
+        ],
+    )
+    print_table(("type", "score"), [(kind, f"{score:.1%}") for kind, score in whole["performance_by_type"].items()])
 
 
 def matrix(

@@ -57,7 +57,7 @@ def show(workspace: Workspace) -> None:
         alt="Differences of each adapter from its base, by industry",
     )  # fmt: skip
     st.caption(
-        "Points against the adapter's own base on the same items. Bold with a star is proven, with Holm's "
+        "Points against the adapter's own base on the same items. A star says that it is proven, with Holm's "
         "correction for the number of industries; a frame marks the industries that the adapter was trained for."
     )
     missing = forgetting.find_missing(seen, shas, standings, rows)
@@ -111,7 +111,7 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
         "x": [title for _ in rows for title in titles.values()],
         "y": [place for place in range(len(rows)) for _ in titles],
         "text": [text for row in texts for text in row],
-        "textfont": {"size": 12, "color": charts.text_color()},
+        "textfont": {"size": 11, "color": charts.text_color()},
         "hoverinfo": "skip",
         "showlegend": False,
     }
@@ -138,7 +138,7 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
 
 def _short(cell: forgetting.Cell) -> str:
     text = f"{100 * cell.difference:+z.0f}"
-    return text if cell.outcome == "not proven" else f"<b>{text}*</b>"
+    return text if cell.outcome == "not proven" else f"{text}*"
 
 
 def _offer_fill(workspace: Workspace, missing: Sequence[submission.Missing], standings: Sequence[Standing]) -> None:
