@@ -1,5 +1,6 @@
 """Own benchmarks: made of a file or of written items, frozen by their content, found again by name."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -204,18 +205,26 @@ def resolve(workspace: Workspace, names: Sequence[str], of_specialist: OfSpecial
     name = names[0]
     if name.startswith(SPECIALIST):
         return of_specialist(name.removeprefix(SPECIALIST))
-    try:
-        if not workspace.database.exists():
-            raise NotFound(f"There is no own benchmark {name!r}. Add one with `atelier benchmarks add`.")
-        with opened(workspace) as db:
-            found = stored.find(db, name)
-    except NotFound as error:
-        if name in specialists.all_specialists(workspace):
-            raise NotFound(f"There is no benchmark {name!r}. Did you mean {SPECIALIST + name!r}?") from None
+    own = _own(workspace)
+    if name not in own:
+        experts = [SPECIALIST + one for one in specialists.all_specialists(workspace)]
+        near = difflib.get_close_matches(name, [*known, *own, *experts], n=1)
+        meant = SPECIALIST + name if SPECIALIST + name in experts else near[0] if near else ""
+        hint = f" Did you mean {meant!r}?" if meant else ""
+        yours = f"; your own: {', '.join(own)}" if own else ""
         raise NotFound(
-            f"{error} Industries are: {', '.join(known)}. A specialist is given as {SPECIALIST}ID."
-        ) from None
-    return read_pinned(workspace, found.sha)
+            f"There is no benchmark {name!r}.{hint} Industries are {', '.join(known)}{yours}; a specialist is given as "
+            f"{SPECIALIST}ID."
+        )
+    return read_pinned(workspace, own[name])
+
+
+def _own(workspace: Workspace) -> dict[str, str]:
+    """Return the own benchmarks by name, with the hash of the newest version."""
+    if not workspace.database.exists():
+        return {}
+    with opened(workspace) as db:
+        return {one.name: one.sha for one in stored.named(db)}
 
 
 def industry_shas(workspace: Workspace) -> dict[str, str]:

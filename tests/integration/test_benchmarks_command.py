@@ -95,7 +95,7 @@ def test_a_specialist_is_tested_on_the_rows_that_its_training_holds_out(atelier:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["evaluate", "--benchmark", "nothing"], ["no own benchmark 'nothing'", "specialist:ID"]),
+        (["evaluate", "--benchmark", "nothing"], ["no benchmark 'nothing'", "specialist:ID"]),
         (["evaluate", "--benchmark", "finance", "--benchmark", "our rules"], ["our rules must be tested alone"]),
         (["evaluate", "--benchmark", "shipment-status"], ["Did you mean 'specialist:shipment-status'?"]),
         (["benchmarks", "add", "FILE", "--name", "finance"], ["already stands for a shipped benchmark"]),
@@ -116,7 +116,7 @@ def test_what_does_not_exist_is_refused_in_a_sentence(
 def test_a_wrong_item_is_named_by_file_line_and_field(atelier: Command, items_file: Path) -> None:
     items_file.write_text(items_file.read_text() + json.dumps(ITEMS[0] | {"id": "d", "answer": "four"}) + "\n")
     assert_refused(atelier("benchmarks", "add", items_file), "line 4", "needs a number")
-    assert_refused(atelier("benchmarks", "show", "our rules"), "no own benchmark")
+    assert_refused(atelier("benchmarks", "show", "our rules"), "no benchmark")
 
 
 def test_the_matrix_is_told_and_filled(atelier: Command, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
