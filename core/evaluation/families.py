@@ -12,6 +12,7 @@ import numpy as np
 from core.evaluation.comparison import LEVEL, PERMUTATIONS, RESAMPLES, SEED, permutation_p
 
 FEW_DIFFERING = 14  # up to here every sign pattern is tried
+DRAWN_ITEMS = 256
 FAR_Z = 4.0  # beyond it, random patterns are too few to count; the normal tail is then above the true p-value
 
 
@@ -59,9 +60,13 @@ def sign_flip_p(weighted: np.ndarray) -> np.ndarray:
     return p_values
 
 
-@lru_cache(maxsize=4)
 def _signs(items: int) -> np.ndarray:
-    """Return random signs, (PERMUTATIONS, items)."""
+    """Return random signs, (PERMUTATIONS, items); benchmarks of different sizes share what was drawn once."""
+    return _drawn_signs(max(DRAWN_ITEMS, items))[:, :items]
+
+
+@lru_cache(maxsize=2)
+def _drawn_signs(items: int) -> np.ndarray:
     drawn = np.random.default_rng(SEED).integers(0, 2, (PERMUTATIONS, items), dtype=np.int8)
     return (2 * drawn - 1).astype(np.float32)
 
@@ -71,8 +76,8 @@ def difference_intervals(weighted: np.ndarray, components: Sequence[str]) -> tup
 
     The resamples are those that a single comparison draws, so that both show the same interval.
     """
-    sums = _resamples(tuple(components)) @ weighted.T.astype(np.float32)
-    low, high = np.quantile(sums, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    sums = weighted.astype(np.float32) @ _resamples(tuple(components)).T
+    low, high = np.quantile(sums, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return low, high
 
 
