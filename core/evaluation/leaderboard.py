@@ -70,10 +70,23 @@ class Line:
 
 
 def boards(standings: Sequence[Standing]) -> list[Board]:
-    """Return the boards, those with most models first; the same name may stand for several versions of a benchmark."""
+    """Return the boards, those with most models first; the same name may stand for several versions of a benchmark.
+
+    An endpoint that answered in words alone stands on every board of those items, beside the models of this machine.
+    """
     groups: dict[tuple[str, str], list[Standing]] = defaultdict(list)
+    guests: dict[str, dict[tuple[str, str], Standing]] = defaultdict(dict)
     for row in standings:
-        groups[row.benchmark_sha, row.settings_sha].append(row)
+        if row.is_written:
+            guests[row.benchmark_sha].setdefault(row.model, row)
+        else:
+            groups[row.benchmark_sha, row.settings_sha].append(row)
+    hosts = {sha for sha, _ in groups}
+    for (sha, _), rows in groups.items():
+        rows += guests[sha].values()
+    for sha, models in guests.items():
+        if models and sha not in hosts:
+            groups[sha, next(iter(models.values())).settings_sha] = list(models.values())
     found = [Board(rows[0].benchmark, sha, settings, tuple(rows)) for (sha, settings), rows in groups.items()]
     return sorted(found, key=lambda board: (-len(board.rows), -board.newest))
 

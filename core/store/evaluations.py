@@ -65,6 +65,7 @@ class Standing:
     created_at: float
     cost: float | None = None
     currency: str = ""
+    is_written: bool = False  # an endpoint's, and without choice items: the same task as for models of this machine
 
     @property
     def model(self) -> tuple[str, str]:
@@ -184,7 +185,8 @@ def best_by_benchmark(db: sqlite3.Connection) -> list[VerdictRow]:
 _STANDING = """
     SELECT e.id, e.job, j.number, j.kind, e.base, e.base_fingerprint, e.adapter, coalesce(a.name, ''), e.benchmark,
         e.benchmark_sha, e.settings_sha, e.items, e.score, e.low, e.high, e.seconds, e.tokens, e.created_at,
-        json_extract(e.details, '$.cost'), coalesce(json_extract(e.details, '$.currency'), '')
+        json_extract(e.details, '$.cost'), coalesce(json_extract(e.details, '$.currency'), ''),
+        coalesce(json_extract(e.details, '$.settings.choices') = 'none', 0)
     FROM evaluations e JOIN jobs j ON j.id = e.job LEFT JOIN adapters a ON a.id = e.adapter"""
 
 

@@ -21,7 +21,7 @@ from core.catalog import endpoints
 from core.catalog.endpoints import Endpoint
 from core.errors import BadInput
 from core.evaluation import endpoint as asking
-from core.evaluation import submission
+from core.evaluation import leaderboard, submission
 from core.evaluation.benchmarks import Benchmark, Item, make_benchmark
 from core.evaluation.endpoint import Given
 from core.evaluation.endpoint_client import MOST_BYTES, Client, EndpointError, Passing
@@ -551,6 +551,10 @@ def test_written_items_give_a_verdict_beside_a_base_and_choices_a_sentence(
     assert len({theirs[0].settings_sha, ours[0].settings_sha}) == 2
     assert theirs[1].details["settings"]["choices"] == "letters"
     with opened(workspace) as db:
+        boards = {(one.sha, len(one.rows)): one for one in leaderboard.boards(evaluations.standings(db))}
+        assert set(boards) == {(written.sha, 2), (mixed.sha, 1)}
+        lines = leaderboard.rank(db, workspace, boards[written.sha, 2])
+        assert [(line.base, line.rank) for line in lines] == [("endpoint:toy", 1), ("starter", 2)]
         verdict = compare_stored(db, workspace, ours[0], theirs[0])
         assert (verdict.outcome, verdict.items) == ("better", 12)
         assert verdict.sentence.startswith("The endpoint toy is better: it scores 100% where the base model scores 17%")

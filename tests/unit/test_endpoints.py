@@ -10,6 +10,7 @@ from core.catalog import endpoints
 from core.catalog.endpoints import Endpoint
 from core.errors import BadInput, CatalogError, NotFound
 from core.evaluation import endpoint as asking
+from core.evaluation import leaderboard
 from core.evaluation.benchmarks import Benchmark, Item, make_benchmark
 from core.evaluation.endpoint import Given
 from core.evaluation.endpoint_client import is_same_model
@@ -18,6 +19,7 @@ from core.evaluation.results import find_obstacle, settings_sha
 from core.paths import DATA_DIR, Workspace
 from core.process import environment, kinds
 from core.redaction import redacted
+from core.store.evaluations import Standing
 
 KEY = "sk-9f8e7d6c5b4a39281706"
 
@@ -269,3 +271,29 @@ def test_letters_and_likelihoods_are_not_compared_and_written_items_are() -> Non
     assert find_obstacle("endpoint:toy", "endpoint:other", mixed) is None
     assert find_obstacle("starter", "folder", mixed) is None
     assert find_obstacle("endpoint:toy", "starter", written) is None
+
+
+def standing(base: str, settings: str, sha: str = "s", **fields: Any) -> Standing:
+    values = {
+        "id": f"{base}-{settings}-{sha}", "job": "j", "job_number": 1, "job_kind": "evaluate", "base": base,
+        "base_fingerprint": base, "adapter": "", "adapter_name": "", "benchmark": "toys", "benchmark_sha": sha,
+        "settings_sha": settings, "items": 10, "score": 0.5, "low": 0.4, "high": 0.6, "seconds": 2.0, "tokens": 50,
+        "created_at": 1.0,
+    }  # fmt: skip
+    return Standing(**values | fields)
+
+
+def test_an_endpoint_stands_beside_models_of_this_machine_where_all_is_written() -> None:
+    rows = [
+        standing("starter", "fp32"), standing("other", "bf16"), standing("endpoint:toy", "now", is_written=True),
+        standing("endpoint:toy", "earlier", is_written=True), standing("endpoint:toy", "now", "alone", is_written=True),
+        standing("starter", "fp32", "choices"), standing("endpoint:toy", "now", "choices"),
+    ]  # fmt: skip
+    found = {(one.sha, one.settings): [row.id for row in one.rows] for one in leaderboard.boards(rows)}
+    assert found == {
+        ("s", "fp32"): ["starter-fp32-s", "endpoint:toy-now-s"],
+        ("s", "bf16"): ["other-bf16-s", "endpoint:toy-now-s"],
+        ("alone", "now"): ["endpoint:toy-now-alone"],
+        ("choices", "fp32"): ["starter-fp32-choices"],
+        ("choices", "now"): ["endpoint:toy-now-choices"],
+    }
