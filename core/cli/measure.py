@@ -124,7 +124,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations of the same benchmark, item by item, and give the verdict."""
-    from core.evaluation.results import compare_stored  # brings scipy, which the other commands do not wait for
+    from core.evaluation.results import compare_stored  # brings numpy, which the other commands do not wait for
 
     workspace = open_workspace()
     with opened(workspace) as db:

@@ -22,7 +22,7 @@ def leaderboard(
     as_json: AsJson = False,
 ) -> None:
     """Rank the models that were measured on the same items; models that nothing separates share their ranks."""
-    from core.evaluation import leaderboard as ranking  # brings scipy, which the other commands do not wait for
+    from core.evaluation import leaderboard as ranking  # brings numpy, which the other commands do not wait for
     from core.evaluation.resources import resources_of
 
     workspace = open_workspace()

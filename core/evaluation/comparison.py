@@ -4,8 +4,10 @@ The score of a benchmark is the weighted sum of its components' means. Everythin
 the difference of its two answers, so what both find easy or hard does not blur the picture.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -114,11 +116,13 @@ def score_interval(scores: np.ndarray, components: Sequence[str], weights: Mappi
 
 
 def _wilson(scores: np.ndarray) -> Interval:
-    """Source: Wilson 1927, through scipy's binomial test."""
-    from scipy import stats  # loaded where something is compared, since it takes half a second
-
-    result = stats.binomtest(int(scores.sum()), len(scores)).proportion_ci(LEVEL, method="wilson")
-    return Interval(float(scores.mean()), float(result.low), float(result.high))
+    """Source: Wilson 1927, doi:10.1080/01621459.1927.10502953."""
+    count, share = len(scores), float(scores.mean())
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    reach = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    low, high = (0.0 if share == 0 else middle - reach), (1.0 if share == 1 else middle + reach)
+    return Interval(share, low, high)
 
 
 def _resampled_sums(values: np.ndarray, components: Sequence[str]) -> np.ndarray:
@@ -160,10 +164,12 @@ def mcnemar_p(base: np.ndarray, tuned: np.ndarray) -> float:
 
     Source: McNemar 1947, doi:10.1007/BF02295996; exact form: binomial test of the discordant pairs.
     """
-    from scipy import stats
-
     gained, lost = int((tuned > base).sum()), int((tuned < base).sum())
-    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    tail = ways = 1
+    for place in range(min(gained, lost)):  # the number of ways to draw one more, from that to draw so many
+        ways = ways * (gained + lost - place) // (place + 1)
+        tail += ways
+    return min(1.0, 2 * tail / 2 ** (gained + lost))
 
 
 def compare(paired: Paired, names: tuple[str, str] = ("the base model", "the tuned model")) -> Verdict:
