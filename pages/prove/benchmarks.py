@@ -76,20 +76,20 @@ def show_cancel(chosen: list[Job], label: str) -> None:
 
 def pick() -> list[Standing]:
     """Draw the evaluations and return the one or two that are chosen."""
-    asked = st.session_state.pop("shown_evaluations", None)
+    if "shown_evaluations" in st.session_state:  # asked for from elsewhere: they stay on top until one searches
+        st.session_state["asked_for"] = st.session_state.pop("shown_evaluations")
     wanted = st.text_input(
         "Search", placeholder="Search by model or benchmark", label_visibility="collapsed", key="evaluation_search"
     )
+    asked = [] if wanted else st.session_state.get("asked_for", [])
     with session.store() as db:
         known = evaluations.recent(db, SHOWN, wanted.split())
-        more = [found for one in asked or [] if (found := evaluations.standing(db, one)) is not None]
+        more = [found for one in asked if (found := evaluations.standing(db, one)) is not None]
     known = [*more, *(row for row in known if row.id not in {one.id for one in more})]
     if not known:
         st.caption(f"None of the {total:,} evaluations is like that.")
         return []
     titles = packs.titles(workspace)
-    if asked:
-        st.session_state["evaluations_asked"] = "-".join(asked)
     selected = st.dataframe(
         pd.DataFrame(
             {
@@ -106,7 +106,7 @@ def pick() -> list[Standing]:
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": list(range(len(more))) or [0]}},
-        key=f"evaluations-{known[0].id}-{len(known)}-{wanted}-{st.session_state.get('evaluations_asked', '')}",
+        key=f"evaluations-{known[0].id}-{len(known)}-{wanted}-{'-'.join(asked)}",
         height=38 + 35 * min(len(known), ROWS_IN_SIGHT),
         column_config={
             "Model": st.column_config.TextColumn(width=270),
@@ -255,7 +255,9 @@ for name, icon, form, is_open in (
     if place.open:
         with place, errors.shown():
             form(workspace)
-if not total:
+if not total and at_work:
+    st.caption("What comes out stands here.")
+elif not total:
     with st.container(border=True):
         st.markdown("**Nothing measured yet.** Choose a model and a benchmark above; the starter takes half a minute.")
 else:

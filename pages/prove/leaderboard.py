@@ -197,11 +197,11 @@ def offer_exports(found: list[tuple[Line, Resources]]) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "CSV", lambda: write_csv([key for key in rows[0] if key != "evaluations"], rows), "leaderboard.csv",
-            "text/csv", icon=":material/download:",
+            "text/csv", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
         st.download_button(
             "JSON", lambda: json.dumps(rows, indent=2, ensure_ascii=False), "leaderboard.json", "application/json",
-            icon=":material/download:",
+            on_click="ignore", icon=":material/download:",
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -233,8 +234,7 @@ def offer_exports(
         return json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False)
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button("Items as CSV", items_csv, "items.csv", "text/csv", icon=":material/download:")
-        st.download_button(
-            "Summary as JSON", summaries_json, "summary.json", "application/json", icon=":material/download:"
-        )
+        look: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
+        st.download_button("Items as CSV", items_csv, "items.csv", "text/csv", **look)
+        st.download_button("Summary as JSON", summaries_json, "summary.json", "application/json", **look)
         st.caption("The summary holds all that was measured of the model, by industry and by type.", width="stretch")

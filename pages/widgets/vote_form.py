@@ -97,8 +97,9 @@ def _judge(cards: list[Card], cast: list[Vote], sha: str, pair: tuple[str, str],
 def _offer_sheet(cards: list[Card], sha: str, pair: tuple[str, str], rater: str) -> None:
     st.caption("The sheet has the same questions in the same order; it does not tell whose answer is whose.")
     st.download_button(
-        "Save the sheet", human.write_sheet(cards), "judge by eye.csv", "text/csv", icon=":material/download:"
-    )
+        "Save the sheet", human.write_sheet(cards), "judge by eye.csv", "text/csv", icon=":material/download:",
+        on_click="ignore",
+    )  # fmt: skip
     dropped = st.file_uploader("A filled sheet", type="csv", key=f"sheet-{pair[0]}-{pair[1]}-{rater}")
     if dropped is not None and st.button("Read it in", icon=":material/upload:"):
         try:

@@ -110,6 +110,20 @@ def test_what_would_settle_it_is_told(workspace: Workspace, open_page: OpenPage)
     assert in_all - 30 == int(more.value.removesuffix(" more items").replace(",", ""))
 
 
+def test_two_that_the_leaderboard_asks_for_stay_compared(workspace: Workspace, open_page: OpenPage) -> None:
+    cases = labelled()
+    two = [measured(workspace, cases, right, make_adapter(workspace, name)) for name, right in (("A", 4), ("B", 28))]
+    measured(workspace, cases, 10)
+    tab = open_page(BENCHMARKS)
+    tab.session_state["shown_evaluations"] = two
+    tab.run()
+    by_label(tab.segmented_control, "Items").set_value("Won").run()
+    assert_fine(tab)
+    assert "80 points better than A" in texts(tab)
+    assert len(items_shown(tab)) == 24
+    assert {"A grade", "B grade"} <= set(items_shown(tab).columns)
+
+
 def test_two_of_different_items_are_not_compared(workspace: Workspace, open_page: OpenPage) -> None:
     two = [measured(workspace, labelled(), 10), measured(workspace, labelled(24), 10)]
     tab = open_page(BENCHMARKS)
