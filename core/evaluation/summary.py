@@ -2,14 +2,15 @@
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_NUMBER = re.compile(r"[+-][0-9][0-9,.]*%?")
 # What the shipped benchmarks' parts test, in the words of benchmark types.
 TYPES_OF_PARTS = {"knowledge": "domain_knowledge", "explanation": "reasoning"}
-CSV_COLUMNS = ("item", "part", "question", "expected", "answer", "score")
 
 
 @dataclass(frozen=True)
@@ -100,4 +101,6 @@ def write_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    if not isinstance(value, str) or value[:1] not in ("=", "+", "-", "@", "\t"):
+        return value
+    return value if _NUMBER.fullmatch(value) else f"'{value}"

@@ -1,6 +1,7 @@
 """Benchmarks: run tests, read what came out item by item, see what adapters forgot, judge by eye."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -153,6 +154,14 @@ def compared(root: str, first: str, second: str) -> VerdictRow:
     return VerdictRow(f"{first}-{second}", "", first, second, rows[0].benchmark, content["outcome"], content, 0.0)
 
 
+def name_in_sentence(verdict: VerdictRow, labels: Sequence[str]) -> VerdictRow:
+    """Return the verdict with the models' names in its sentence, where it says only the first and the second."""
+    told = verdict.content["sentence"]
+    for words, label in (("the first model", labels[0]), ("the second model", labels[1])):
+        told = told.replace(words, label).replace(words.capitalize(), label)
+    return replace(verdict, content=verdict.content | {"sentence": told})
+
+
 def label_all(shown: Sequence[Standing]) -> tuple[str, ...]:
     """Return what the models are called beside each other."""
     if len(shown) == 2 and not shown[0].adapter and shown[1].adapter and shown[0].base == shown[1].base:
@@ -185,7 +194,8 @@ def show_results() -> None:
     st.caption(plain(" · ".join(facts)))
     if len(shown) == 2:
         with errors.shown():
-            verdict_card.show(compared(str(workspace.root), shown[0].id, shown[1].id), (labels[0], labels[1]))
+            verdict = compared(str(workspace.root), shown[0].id, shown[1].id)
+            verdict_card.show(name_in_sentence(verdict, labels), (labels[0], labels[1]))
     else:
         show_alone(last)
     benchmark = models_tested.pinned(workspace, last.benchmark_sha)

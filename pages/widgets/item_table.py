@@ -75,17 +75,13 @@ def show(answered: list[Answered], chosen: Sequence[Standing], labels: Sequence[
         st.caption("No item is like that.")
         return
     selected = st.dataframe(
-        _table(shown, labels),
+        _table(shown, len(labels)),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key=f"items-{key}-{which}-{part}-{wanted}",
         height=38 + 35 * min(len(shown), ROWS_IN_SIGHT),
-        column_config={
-            "Question": st.column_config.TextColumn(width=290),
-            **{label: st.column_config.TextColumn(width=165) for label in ("Expected", *labels)},
-            **{label: st.column_config.NumberColumn(format="%.0f%%", width=95) for label in _grades(labels)},
-        },
+        column_config=_columns(labels),
         alt="Items with the answers and their grades",
     )["selection"]["rows"]
     if selected and selected[0] < len(shown):
@@ -116,20 +112,25 @@ def _holds(one: Answered, words: list[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _grades(labels: Sequence[str]) -> list[str]:
-    return [f"{label} grade" for label in labels]
-
-
-def _table(shown: list[Answered], labels: Sequence[str]) -> pd.DataFrame:
+def _table(shown: list[Answered], count: int) -> pd.DataFrame:
+    """Return the table; what its columns are called is said by `_columns`, since two models may have any names."""
     columns: dict[str, list[object]] = {
         "Question": [one.item.prompt[:LETTERS] for one in shown],
         "Expected": [one.item.expected[:LETTERS] for one in shown],
     }
-    for place, label in enumerate(labels):
-        columns[label] = [one.rows[place].answer[:LETTERS] for one in shown]
-    for place, label in enumerate(_grades(labels)):
-        columns[label] = [100 * one.rows[place].score for one in shown]
+    for place in range(count):
+        columns[f"answer-{place}"] = [one.rows[place].answer[:LETTERS] for one in shown]
+        columns[f"grade-{place}"] = [100 * one.rows[place].score for one in shown]
     return pd.DataFrame(columns)
+
+
+def _columns(labels: Sequence[str]) -> dict[str, Any]:
+    column = st.column_config
+    found = {"Question": column.TextColumn(width=300), "Expected": column.TextColumn(width=165)}
+    for place, label in enumerate(labels):
+        found[f"answer-{place}"] = column.TextColumn(label, width=165)
+        found[f"grade-{place}"] = column.NumberColumn("Grade", format="%.0f%%", width=70)
+    return found
 
 
 def _show_item(one: Answered, labels: Sequence[str]) -> None:
@@ -214,19 +215,17 @@ def offer_exports(
     """Draw the buttons that save the items as CSV and the models' summaries as JSON; both are made when pressed."""
 
     def items_csv() -> str:
+        columns = ["item", "part", "question", "expected"]
+        for place, label in enumerate(labels, 1):
+            columns += [f"answer {place}: {label}", f"grade {place}: {label}"]
         rows = [
-            {
-                "item": one.item.id,
-                "part": one.item.component,
-                "question": one.item.prompt,
-                "expected": one.item.expected,
-            }
-            | {label: row.answer for label, row in zip(labels, one.rows, strict=True)}
-            | {f"{label} grade": row.score for label, row in zip(labels, one.rows, strict=True)}
+            (
+                *(one.item.id, one.item.component, one.item.prompt, one.item.expected),
+                *(value for row in one.rows for value in (row.answer, row.score)),
+            )
             for one in answered
         ]
-        columns = ["item", "part", "question", "expected", *labels, *_grades(labels)]
-        return summary.write_csv(columns, rows)
+        return summary.write_csv(columns, [dict(zip(columns, row, strict=True)) for row in rows])
 
     def summaries_json() -> str:
         with session.store() as db:

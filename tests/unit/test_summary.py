@@ -49,5 +49,9 @@ def test_a_model_without_results_has_no_accuracy() -> None:
 
 
 def test_a_csv_cell_is_never_a_formula() -> None:
-    rows = list(csv.DictReader(io.StringIO(write_csv(("a", "b"), [{"a": "=1+1", "b": 0.5, "c": "left out"}]))))
-    assert rows == [{"a": "'=1+1", "b": "0.5"}]
+    rows = list(
+        csv.DictReader(
+            io.StringIO(write_csv(("a", "b"), [{"a": "=1+1", "b": 0.5, "c": "left out"}, {"a": "-5", "b": -1}]))
+        )
+    )
+    assert rows == [{"a": "'=1+1", "b": "0.5"}, {"a": "-5", "b": "-1"}]
