@@ -298,6 +298,12 @@ COMMANDS = [
     ["data"],
     *[["jobs", name] for name in ("list", "show", "log", "diff", "cancel", "pause", "resume", "retry", "priority")],
     *[["data", name] for name in ("import", "check", "split", "mix", "list", "show", "delete", "make")],
+    *[[name] for name in ("leaderboard", "results", "matrix")],
+    ["benchmarks"],
+    *[["benchmarks", name] for name in ("list", "show", "add", "delete")],
+    ["models"],
+    *[["models", name] for name in ("list", "show", "gate", "promote", "hold", "rollback", "undo", "archive")],
+    *[["models", name] for name in ("production", "card", "report")],
 ]
 
 
@@ -314,13 +320,16 @@ def test_help_is_short_and_says_what_the_command_does(words: list[str], atelier:
 
 
 def test_the_list_of_commands_to_be_helped_with_is_whole() -> None:
-    groups = {"": main.app, "jobs": main.jobs.app, "data": main.data.app}
+    groups = {
+        "": main.app, "jobs": main.jobs.app, "data": main.data.app, "benchmarks": main.own_benchmarks.app,
+        "models": main.models.app,
+    }  # fmt: skip
     known = {
         " ".join(filter(None, [group, command.name or command.callback.__name__]))  # type: ignore[union-attr]
         for group, app in groups.items()
         for command in app.registered_commands
     }
-    assert known | {"", "jobs", "data"} == {" ".join(words) for words in COMMANDS}
+    assert known | set(groups) == {" ".join(words) for words in COMMANDS}
 
 
 def test_the_help_of_train_names_every_field(atelier: Command) -> None:
@@ -328,7 +337,7 @@ def test_the_help_of_train_names_every_field(atelier: Command) -> None:
     assert all(re.search(rf"\b{name}\b", text) for name in TrainingConfig.model_fields)
 
 
-@pytest.mark.parametrize("words", [[], ["jobs"], ["data"]])
+@pytest.mark.parametrize("words", [[], ["jobs"], ["data"], ["benchmarks"], ["models"]])
 def test_without_a_command_the_help_is_shown(words: list[str], atelier: Command) -> None:
     answer = atelier(*words)
     assert answer.code == 2
