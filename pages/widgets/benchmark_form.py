@@ -15,7 +15,6 @@ from core.wording import show_duration
 from pages.widgets import errors, models_tested, session, uploads
 from pages.widgets.text import plain
 
-MANY = 20
 TYPES = {
     "numeric": "A number",
     "choice": "One of several choices, by likelihood",

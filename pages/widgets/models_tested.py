@@ -1,11 +1,11 @@
 """What can be tested, and on what: the models and the benchmarks of a workspace, as the pages name them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from core.catalog import bases, industries, specialists
+from core.catalog import bases, endpoints, industries, specialists
+from core.errors import AppError
 from core.evaluation import own_benchmarks
 from core.evaluation.benchmarks import Benchmark
 from core.evaluation.pinned import read_pinned
@@ -29,7 +29,7 @@ class Model:
 
 
 def models(workspace: Workspace) -> dict[str, Model]:
-    """Return by a key the adapters, the newest first, and the bases that are on this machine."""
+    """Return by a key the adapters, the newest first, the bases that are on this machine, and the endpoints."""
     with session.store() as db:
         homes = evaluations.homes(db)
         known = adapters.all_ids(db)
@@ -45,8 +45,18 @@ def models(workspace: Workspace) -> dict[str, Model]:
         if entry.folder is not None or bases.find_cached(entry.id) is not None
     ]
     for base in dict.fromkeys([*here, *sorted(used), *(one.base for one in homes)]):
-        found[f"base:{base}"] = Model(base, "", bases.title_of(base))
+        if endpoints.name_in(base) is None:
+            found[f"base:{base}"] = Model(base, "", bases.title_of(base))
+    for name in _endpoints(workspace):
+        found[f"base:{endpoints.PREFIX}{name}"] = Model(endpoints.PREFIX + name, "", f"{name} · endpoint")
     return found
+
+
+def _endpoints(workspace: Workspace) -> list[str]:
+    try:
+        return list(endpoints.all_endpoints(workspace))
+    except AppError:  # a person's own file is broken: `atelier doctor` says where
+        return []
 
 
 def benchmark_titles(workspace: Workspace) -> dict[str, str]:
@@ -84,10 +94,6 @@ def title_of(row: Standing) -> str:
 
 def benchmark_title(row: Standing, known: dict[str, str]) -> str:
     return packs.benchmark_title(row.benchmark, known)
-
-
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def industry_titles(workspace: Workspace) -> dict[str, str]:

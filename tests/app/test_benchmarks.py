@@ -61,6 +61,21 @@ def test_models_and_benchmarks_are_queued_in_every_pair(workspace: Workspace, op
     assert "0 tests are queued. 4 are measured or queued already." in [one.value for one in tab.success]
 
 
+def test_an_endpoint_is_tested_like_a_model_of_this_machine(workspace: Workspace, open_page: OpenPage) -> None:
+    path = workspace.root / "endpoints.yaml"
+    path.write_text("- name: mine\n  url: http://127.0.0.1:9\n  model: some-model\n")
+    tab = open_page(BENCHMARKS)
+    by_label(tab.multiselect, "Models").set_value(["base:endpoint:mine"])
+    by_label(tab.multiselect, "Benchmarks").set_value(["finance"]).run()
+    button(tab, "Run the test").click().run()
+    assert_fine(tab)
+    assert [spec["base"] for spec in evaluations_of(workspace)] == ["endpoint:mine"]
+    path.write_text("- name: [\n")
+    tab = open_page(BENCHMARKS)
+    assert_fine(open_form(tab, "Run benchmarks"))
+    assert "Starter" in by_label(tab.multiselect, "Models").options
+
+
 def test_waiting_tests_can_be_cancelled_together(workspace: Workspace, open_page: OpenPage) -> None:
     for number in range(3):
         make_job(workspace, kind="evaluate", name=f"Test {number}")

@@ -3,18 +3,26 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.errors import DataError, MetricError
 from core.evaluation import human
-from core.evaluation.benchmarks import Item
-from core.store.votes import Choice
+from core.evaluation.benchmarks import Item, make_benchmark
+from core.evaluation.results import make_evaluation
+from core.paths import Workspace
+from core.store import evaluations, jobs
+from core.store import votes as votes_store
+from core.store.connection import opened, transaction
+from core.store.votes import Choice, Vote
 
 PAIR = ("one", "two")
 ITEMS = [Item(id=f"i{n}", component="c", type="text", prompt=f"=Question {n}?", answer="x") for n in range(40)]
+BENCHMARK = make_benchmark("b", ITEMS, {"c": 1.0}, {})
 FIRST = {item.id: f"first on {item.id}" for item in ITEMS}
 SECOND = {item.id: f"second, on\n{item.id}" for item in ITEMS}
 
@@ -138,3 +146,22 @@ def test_a_sheet_that_does_not_fit_is_refused_with_its_row() -> None:
         human.read_sheet("what,ever\n", cards, "sha", PAIR, "ann")
     with pytest.raises(DataError, match="not on the sheet"):
         human.read_sheet(human.write_sheet(cards).replace("i0,", "zz,"), cards, "sha", PAIR, "ann")
+
+
+def test_a_rater_who_votes_again_changes_the_vote_and_nobody_elses(workspace: Workspace) -> None:
+    with opened(workspace) as db:
+        job = jobs.create(db, kind="evaluate", name="test", spec={}).id
+        for name in PAIR:
+            answers = [SimpleNamespace(item=item.id, component="c", text="x", score=1.0) for item in ITEMS]
+            scored = make_evaluation(
+                job=job, base="starter", base_fingerprint="f", adapter="", benchmark=BENCHMARK, settings="s",
+                answers=answers, seconds=1.0, tokens=1,
+            )  # fmt: skip
+            with transaction(db):
+                evaluations.insert(db, replace(scored.row, id=name), scored.items)
+        votes_store.add(db, [Vote("sha", "i1", *PAIR, "first", "ann"), Vote("sha", "i1", *PAIR, "tie", "bob")])
+        votes_store.add(db, [Vote("sha", "i1", *PAIR, "second", "ann")])
+        assert [(vote.rater, vote.choice) for vote in votes_store.of_pair(db, *PAIR)] == [
+            ("bob", "tie"),
+            ("ann", "second"),
+        ]
