@@ -85,6 +85,13 @@ class Generator(_Strict):
         return self
 
 
+class Feed(_Strict):
+    """Where news of an industry's rules are published, as RSS or Atom."""
+
+    name: str
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
 class Industry(_Strict):
     """A pack. `members` makes it a combination of others: their tasks, their benchmarks, its own corpus."""
 
@@ -99,6 +106,9 @@ class Industry(_Strict):
     benchmark: Annotated[str | None, Field(pattern=r"^[\w.-]+\.jsonl$")] = None
     key_metrics: list[str]
     hours_7b: Annotated[float, Field(gt=0, description="Planning figure for a 7B base on one 16 GB GPU.")]
+    vocabulary: Annotated[list[str], Field(description="Words that a person of the field uses.")] = []
+    suits: Annotated[str, Field(description="Which base suits it, in a sentence.")] = ""
+    feeds: list[Feed] = []
     members: list[str] = []
     components: dict[str, Component] = {}
     generator: Generator | None = None

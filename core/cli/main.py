@@ -101,6 +101,9 @@ def list_industries(as_json: AsJson = False) -> None:
                 "hours_7b": pack.hours_7b,
                 "members": pack.members,
                 "key_metrics": pack.key_metrics,
+                "vocabulary": pack.vocabulary,
+                "suits": pack.suits,
+                "feeds": [feed.model_dump() for feed in pack.feeds],
                 "components": {name: part.model_dump() for name, part in pack.components.items()},
             }
         )

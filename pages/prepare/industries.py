@@ -81,8 +81,24 @@ def show_pack(one: Industry, place: Workspace | None) -> None:
     parts = [f"{part.title} {part.weight:.0%}" for part in one.components.values()]
     members = f"All of {', '.join(one.members)}, each counting the same." if one.members else ""
     st.caption(plain(f"Measured: {', '.join(parts)}." if parts else members))
-    if st.button("Train this", icon=":material/play_arrow:", key=f"train-{one.id}"):
-        train_on("industries", [one.id])
+    with st.container(horizontal=True):
+        if st.button("Train this", icon=":material/play_arrow:", key=f"train-{one.id}"):
+            train_on("industries", [one.id])
+        if one.vocabulary or one.suits or one.feeds:
+            with st.popover("More", icon=":material/more_horiz:"):
+                show_more(one)
+
+
+def show_more(one: Industry) -> None:
+    """Draw an industry's words, the base that suits it, and where news of its rules are published."""
+    if one.suits:
+        st.markdown(f"**Base.** {plain(one.suits)}")
+    if one.vocabulary:
+        st.markdown(f"**Its words.** {plain(', '.join(one.vocabulary))}")
+    if one.feeds:
+        st.markdown("**News of its rules.**")
+        for feed in one.feeds:
+            st.markdown(f"- [{plain(feed.name)}]({feed.url})")
 
 
 def show_specialists(wanted: str) -> None:

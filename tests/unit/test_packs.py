@@ -318,3 +318,17 @@ def test_a_pack_without_fault_is_told_of_none(tmp_path: Path) -> None:
     ]
     sums = [item(f"n{number}", prompt=f"Add {number} and 3.", answer=number + 3) for number in range(40)]
     assert faults_of(tmp_path, items=[*sums, *choices(30)], generator=grammar(*tasks)) == []
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_each_shipped_industry_has_its_words_its_base_and_where_its_news_are_published(name: str) -> None:
+    pack = industries.find(name)
+    assert len(pack.vocabulary) >= 15
+    assert len(set(pack.vocabulary)) == len(pack.vocabulary)
+    assert pack.suits.endswith(".")
+    assert pack.feeds
+    text = " ".join(
+        [*(row.prompt + row.response for row in read_examples(pack.corpus_path)), pack.model_dump_json()]
+    ).casefold()
+    known = [word for word in pack.vocabulary if text.count(word.casefold()) > 1]  # beside its own list
+    assert len(known) >= len(pack.vocabulary) // 3
