@@ -275,7 +275,7 @@ def test_the_supervisor_stays_while_an_app_is_open(workspace: Workspace) -> None
 
 
 def test_the_supervisor_outlives_a_database_that_stays_busy(workspace: Workspace) -> None:
-    prelude = "from core.store import connection; connection.BUSY_TIMEOUT_S = 0.05; supervisor.IDLE_EXIT_S = 600"
+    prelude = "from core.store import connection; connection.BUSY_TIMEOUT_S = 0.5; supervisor.IDLE_EXIT_S = 600"
     supervisor = start_supervisor(workspace, prelude)
     wait_for_leader(workspace)
     log = workspace.logs / "supervisor.log"
