@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -20,9 +20,11 @@ from core.datasets.doctor.finding import SHOWN, Finding, Shown
 LEAST_ROWS = 4_000
 PR_SET_PDEATHSIG = 1
 MOST_THREADS = 2
-PARTS_A_CORE = 4  # so that a core that is done early takes over from another
+PARTS_A_CORE = 8  # so that who is done early, this process too, takes over what nobody has begun
 Check = Callable[[int, int], list[Finding]]
 Whole = Callable[[], list[Finding]]
+Part = tuple[int, int]
+Result = Future[list[Finding]]
 
 _work: Check | None = None
 
@@ -52,11 +54,17 @@ def run(rows: int, wholes: Sequence[Whole], check: Check) -> list[Finding]:
         with ProcessPoolExecutor(cores - 1, context, _end_with_parent) as pool:
             shared = [pool.submit(_run_part, *part) for part in parts]
             found = [finding for whole in wholes for finding in whole()]
-            return found + merge([finding for result in shared for finding in result.result()])
+            own = {part: _run_part(*part) for part, result in reversed(_pairs(parts, shared)) if result.cancel()}
+            told = [own[part] if part in own else result.result() for part, result in _pairs(parts, shared)]
+            return found + merge([finding for findings in told for finding in findings])
     except BrokenProcessPool:  # a copy was killed, for instance for its memory
         return [*(finding for whole in wholes for finding in whole()), *check(0, rows)]
     finally:
         _work = None
+
+
+def _pairs(parts: list[Part], results: list[Result]) -> list[tuple[Part, Result]]:
+    return list(zip(parts, results, strict=True))
 
 
 def _end_with_parent() -> None:
