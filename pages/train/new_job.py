@@ -80,7 +80,12 @@ def show_taken_over() -> None:
 def pick_source() -> str:
     st.session_state.setdefault("source", INDUSTRIES)
     picked = st.segmented_control(
-        "Data", [INDUSTRIES, SPECIALIST, DATASET, OWN_FILE], required=True, label_visibility="collapsed", key="source"
+        "Data",
+        [INDUSTRIES, SPECIALIST, DATASET, OWN_FILE],
+        required=True,
+        label_visibility="collapsed",
+        key="source",
+        wrap=True,
     )
     return picked or INDUSTRIES
 
