@@ -63,3 +63,11 @@ class CheckpointError(AppError):
 
 class SandboxError(AppError):
     """Code can't be contained on this machine, so it was not run."""
+
+
+class TranscriptError(BadInput):
+    """A transcript that can't be scored: empty, unreadable, too long."""
+
+
+class ServiceError(AppError):
+    """The scoring service can't be reached, is busy, or took too long."""

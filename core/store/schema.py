@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 5  # raise it with every migration that is added
+VERSION = 6  # raise it with every migration that is added
 
 
 @migrations()
@@ -220,6 +220,42 @@ def registry(db: Database) -> None:
 def evaluation_details(db: Database) -> None:
     """How an endpoint was asked, what it called itself, and what that cost."""
     db.execute("ALTER TABLE evaluations ADD COLUMN details TEXT NOT NULL DEFAULT '{}'")
+
+
+@migrations()
+def scoring(db: Database) -> None:
+    """Calibrations against people's ratings, what people corrected, and scored transcripts that somebody chose to keep."""
+    db.execute("""
+        CREATE TABLE calibrations (
+            id TEXT PRIMARY KEY,
+            rubric TEXT NOT NULL,
+            adapter TEXT NOT NULL,
+            content TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""")
+    db.execute("CREATE INDEX calibrations_by_model ON calibrations(rubric, adapter, created_at)")
+    db.execute("""
+        CREATE TABLE corrections (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            who TEXT NOT NULL,
+            rubric TEXT NOT NULL,
+            adapter TEXT NOT NULL,
+            transcript TEXT NOT NULL,
+            scored TEXT NOT NULL,
+            corrected TEXT NOT NULL,
+            note TEXT NOT NULL DEFAULT ''
+        )""")
+    db.execute("""
+        CREATE TABLE scorings (
+            id TEXT PRIMARY KEY,
+            at REAL NOT NULL,
+            name TEXT NOT NULL,
+            rubric TEXT NOT NULL,
+            adapter TEXT NOT NULL,
+            transcript TEXT NOT NULL,
+            result TEXT NOT NULL
+        )""")
 
 
 def prepare(workspace: Workspace) -> None:

@@ -29,8 +29,10 @@ ALLOWED: dict[str, set[str]] = {
     "model": BASE | {"catalog", "datasets", "training", "process"},
     "evaluation": BASE | {"catalog", "store", "datasets", "process", "model"},
     "training": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "model", "evaluation"},
+    "scoring": BASE
+    | {"catalog", "store", "hardware", "registry", "datasets", "process", "model", "evaluation", "training"},
     "starter": BASE,
-    "cli": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "evaluation", "training"},
+    "cli": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "evaluation", "training", "scoring"},
 }
 
 # Where a part reaches up, or two know each other, only these modules are known: rules and locks, nothing that computes.

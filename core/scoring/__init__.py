@@ -1,0 +1,1 @@
+"""Scores of conversations by a rubric: transcripts, ratings, the scorer, agreement with people, the service."""
