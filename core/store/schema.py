@@ -13,7 +13,7 @@ from core.store.connection import connect, transaction, translated_errors
 from core.store.states import MOVES, STATES
 
 migrations = Migrations("control")
-VERSION = 6  # raise it with every migration that is added
+VERSION = 7  # raise it with every migration that is added
 
 
 @migrations()
@@ -256,6 +256,32 @@ def scoring(db: Database) -> None:
             transcript TEXT NOT NULL,
             result TEXT NOT NULL
         )""")
+
+
+@migrations()
+def gate_at_work(db: Database) -> None:
+    """What the gate said when a job ended, and what people found who reviewed an adapter."""
+    db.execute("""
+        CREATE TABLE proposals (
+            adapter TEXT PRIMARY KEY REFERENCES adapters(id),
+            at REAL NOT NULL,
+            scope TEXT NOT NULL,
+            action TEXT NOT NULL DEFAULT '' CHECK (action IN ('', 'promote', 'hold')),
+            sentence TEXT NOT NULL DEFAULT '',
+            decision INTEGER REFERENCES decisions(id),
+            content TEXT NOT NULL DEFAULT '{}'
+        )""")
+    db.execute("""
+        CREATE TABLE reviews (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            adapter TEXT NOT NULL REFERENCES adapters(id),
+            weights_sha TEXT NOT NULL,
+            who TEXT NOT NULL,
+            finding TEXT NOT NULL CHECK (finding IN ('fit', 'unfit')),
+            note TEXT NOT NULL
+        )""")
+    db.execute("CREATE INDEX reviews_by_adapter ON reviews(adapter, id)")
 
 
 def prepare(workspace: Workspace) -> None:
