@@ -71,3 +71,19 @@ class TranscriptError(BadInput):
 
 class ServiceError(AppError):
     """The scoring service can't be reached, is busy, or took too long."""
+
+
+class ScoringError(AppError):
+    """A model could not score a transcript."""
+
+
+class BrokenModel(ScoringError):
+    """A model's numbers are no numbers: its weights are broken or too large for its number format."""
+
+
+class OutOfMemory(ScoringError):
+    """A transcript and a model together need more memory than there is."""
+
+
+class AdapterUnfit(BadInput):
+    """An adapter that can't score by a rubric: made for something else, damaged, or its base is gone."""
