@@ -217,21 +217,21 @@ def loss_sum(model: Any, batch: PackedBatch) -> torch.Tensor:
     Args:
         model: The base model with its adapter's layers in place, switched to packed attention.
     """
-    head = _plain_head(model)
+    head = plain_head(model)
     if head is not None:
-        hidden = _decode(model, batch).index_select(0, batch.predicting)
+        hidden = decode(model, batch).index_select(0, batch.predicting)
         total: torch.Tensor = HeadLoss.apply(hidden, head.weight, head.bias, batch.targets, len(batch.targets))
         return total
-    return F.cross_entropy(_scores(model, batch).float(), batch.targets, reduction="sum")
+    return F.cross_entropy(score(model, batch).float(), batch.targets, reduction="sum")
 
 
 @torch.no_grad()
 def token_losses(model: Any, batch: PackedBatch) -> torch.Tensor:
     """Return the negative log-likelihood of each supervised token, (supervised,) fp32, in nats."""
-    head = _plain_head(model)
+    head = plain_head(model)
     if head is None:
-        return F.cross_entropy(_scores(model, batch).float(), batch.targets, reduction="none")
-    hidden = _decode(model, batch).index_select(0, batch.predicting)
+        return F.cross_entropy(score(model, batch).float(), batch.targets, reduction="none")
+    hidden = decode(model, batch).index_select(0, batch.predicting)
     return head_losses(hidden, head.weight, head.bias, batch.targets)
 
 
@@ -248,14 +248,14 @@ def head_losses(
     )
 
 
-def _plain_head(model: Any) -> torch.nn.Linear | None:
+def plain_head(model: Any) -> torch.nn.Linear | None:
     """Return the output layer if its product is all there is to the scores and no gradient of it is wanted."""
     head = model.get_output_embeddings()
     plain = model.config.model_type in PLAIN_HEADS and type(head) is torch.nn.Linear and not head.weight.requires_grad
     return head if plain else None
 
 
-def _decode(model: Any, batch: PackedBatch) -> torch.Tensor:
+def decode(model: Any, batch: PackedBatch) -> torch.Tensor:
     """Return the last hidden states, (tokens, hidden size)."""
     states: torch.Tensor = model.get_decoder()(
         input_ids=batch.ids, position_ids=batch.positions, use_cache=False, documents=batch.documents
@@ -263,7 +263,7 @@ def _decode(model: Any, batch: PackedBatch) -> torch.Tensor:
     return states
 
 
-def _scores(model: Any, batch: PackedBatch) -> torch.Tensor:
+def score(model: Any, batch: PackedBatch) -> torch.Tensor:
     scores: torch.Tensor = model(
         input_ids=batch.ids,
         position_ids=batch.positions,
