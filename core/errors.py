@@ -69,6 +69,10 @@ class TranscriptError(BadInput):
     """A transcript that can't be scored: empty, unreadable, too long."""
 
 
+class TranscriptTooLong(TranscriptError):
+    """A transcript of more words or characters than can be scored at once."""
+
+
 class ServiceError(AppError):
     """The scoring service can't be reached, is busy, or took too long."""
 

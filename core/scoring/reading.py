@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from core.catalog.rubrics import Rubric
-from core.errors import TranscriptError
+from core.errors import TranscriptError, TranscriptTooLong
 from core.scoring import turns
 from core.scoring.labels import has_labels, read_labelled
 from core.scoring.transcript import Transcript
@@ -111,6 +111,6 @@ def _check(transcript: Transcript) -> None:
 
 
 def _too_long(count: int, unit: str, most: int) -> TranscriptError:
-    return TranscriptError(
+    return TranscriptTooLong(
         f"The transcript has {count:,} {unit}; at most {most:,} can be scored at once. Cut it into parts."
     )

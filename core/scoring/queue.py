@@ -1,0 +1,168 @@
+"""Transcripts that wait to be scored, and the one thread that scores them.
+
+What waits and asks for the same model is scored together, up to a budget of words; a batch is given to one model whole.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from core.catalog.rubrics import Rubric
+from core.errors import AppError, ServiceError
+from core.scoring.problem import Refused
+from core.scoring.result import Scored
+from core.scoring.stock import Loaded, Models, Stock, Wanted, guard
+
+MOST_WAITING = 64
+WORDS_AT_ONCE = 8_000
+LOOK_S = 1.0  # so often an idle queue looks what is in production
+
+Group = tuple[str, str, str]
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A place in the queue; to cancel its future gives it up, unless its scoring has begun."""
+
+    wanted: Wanted
+    asked: str
+    future: "Future[Scored]" = field(default_factory=Future)
+
+    @property
+    def group(self) -> Group:
+        return self.wanted.rubric.id, self.asked, self.wanted.detail
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the queue is; `problem` is a sentence while the default model can't be loaded."""
+
+    ready: bool
+    model: str
+    waiting: int
+    swaps: int
+    problem: str
+
+
+class Queue:
+    """Start it, add tickets from any thread, stop it."""
+
+    def __init__(
+        self,
+        models: Models,
+        default: Callable[[], Rubric],
+        *,
+        most_waiting: int = MOST_WAITING,
+        words: int = WORDS_AT_ONCE,
+    ) -> None:
+        self._default = default
+        self._most_waiting, self._words = most_waiting, words
+        self._changed = threading.Condition()
+        self._stock = Stock(models, self._changed)
+        self._waiting: deque[Ticket] = deque()
+        self._ended = False
+
+    def start(self) -> None:
+        self._stock.start()
+        threading.Thread(target=self._score_all, name="scorer", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the threads after what they do now; whoever waits is told."""
+        self._stock.stop()
+        with self._changed:
+            self._ended = True
+            left, self._waiting = list(self._waiting), deque()
+            self._changed.notify_all()
+        _refuse(left, ServiceError("The scoring service is ending. Try again."))
+
+    def add(self, wanted: Sequence[Wanted], asked: str) -> list[Ticket]:
+        """Put transcripts into the queue.
+
+        Raises:
+            Refused: Too many are waiting.
+            ServiceError: The queue has ended.
+        """
+        tickets = [Ticket(one, asked.strip()) for one in wanted]
+        with self._changed:
+            if len(self._waiting) >= self._most_waiting:
+                told = f"{len(self._waiting)} transcripts are waiting already. Try again in a few seconds."
+                raise Refused(429, told, {"Retry-After": "2"})
+            if self._ended:
+                raise ServiceError("The scoring service is ending. Try again.")
+            self._waiting.extend(tickets)
+            self._changed.notify_all()
+        return tickets
+
+    def give_up(self, tickets: Sequence[Ticket]) -> None:
+        """Forget those whose scoring has not begun."""
+        for ticket in tickets:
+            ticket.future.cancel()
+        with self._changed:
+            self._waiting = deque(one for one in self._waiting if not one.future.cancelled())
+
+    def health(self) -> Health:
+        model, problem = self._stock.state(self._default())
+        return Health(bool(model), model, len(self._waiting), self._stock.swaps, problem)
+
+    def _score_all(self) -> None:
+        looked = -LOOK_S
+        while not self._ended:
+            if time.monotonic() - looked >= LOOK_S:  # what is in production is loaded before anybody asks for it
+                guard(lambda: self._stock.find(self._default(), ""), "What is in production can't be told")
+                looked = time.monotonic()
+            if not self._score_next():
+                with self._changed:
+                    self._changed.wait(0.05 if self._waiting else LOOK_S / 4)
+
+    def _score_next(self) -> bool:
+        """Score the oldest of those whose model is there, with all that go with it; return whether there were any."""
+        with self._changed:
+            groups: dict[Group, Ticket] = {}
+            for one in self._waiting:
+                groups.setdefault(one.group, one)
+        for group, oldest in groups.items():
+            found = guard(lambda: self._stock.find(oldest.wanted.rubric, oldest.asked), "A model can't be told")  # noqa: B023
+            if found is not None:
+                batch = self._take(group)
+                if isinstance(found, AppError):
+                    _refuse(batch, found)
+                else:
+                    _score(found, [one for one in batch if one.future.set_running_or_notify_cancel()])
+                return True
+        return False
+
+    def _take(self, group: Group) -> list[Ticket]:
+        words = 0
+        batch: list[Ticket] = []
+        with self._changed:
+            for ticket in [one for one in self._waiting if one.group == group]:
+                words += ticket.wanted.transcript.words
+                if batch and words > self._words:
+                    break
+                batch.append(ticket)
+            self._waiting = deque(one for one in self._waiting if one not in batch)
+        return batch
+
+
+def _score(model: Loaded, batch: list[Ticket]) -> None:
+    """Give each ticket its score; when a batch fails as a whole each is tried alone, so that one spoils no other."""
+    if not batch:
+        return
+    results = guard(lambda: model.score([ticket.wanted for ticket in batch]), "Scoring failed")
+    if not isinstance(results, AppError):
+        for ticket, scored in zip(batch, results, strict=True):
+            ticket.future.set_result(scored)
+    elif len(batch) == 1:
+        batch[0].future.set_exception(results)
+    else:
+        for ticket in batch:
+            _score(model, [ticket])
+
+
+def _refuse(tickets: Sequence[Ticket], error: AppError) -> None:
+    for ticket in tickets:
+        if ticket.future.set_running_or_notify_cancel():
+            ticket.future.set_exception(error)
