@@ -25,6 +25,7 @@ def save(workspace: Workspace) -> Path:
         with closing(sqlite3.connect(workspace.database)) as source, closing(sqlite3.connect(staged)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
+        shutil.copymode(workspace.database, staged)  # what others may not read, they may not read here
         durable.put_in_place(staged, final)
     except BaseException:
         staged.unlink(missing_ok=True)
