@@ -137,9 +137,10 @@ def fit(
 
 
 def fit_curve(expected: Sequence[float], rated: Sequence[float], groups: Sequence[object] | None = None) -> Curve:
-    """Return the curve with the smallest cross-validated error; the simpler one where both are equal.
+    """Return the curve that errs least on groups it was not fitted on.
 
-    It has to gain more than one standard error of the gain, so that luck with a few ratings calibrates nothing.
+    A freer curve has to gain more than one standard error over a simpler one, and the simplest so much over none: luck
+    with a few ratings calibrates nothing.
 
     Raises:
         DataError: There are too few ratings, or no curve beats none.
@@ -158,7 +159,11 @@ def fit_curve(expected: Sequence[float], rated: Sequence[float], groups: Sequenc
         del fitters["steps"]
     before = np.abs(given - people)
     errors = {kind: _held_out_errors(fitter, given, people, places, count) for kind, fitter in fitters.items()}
-    best = min(errors, key=lambda kind: float(errors[kind].mean()))
+    best = next(iter(errors))
+    for kind in errors:  # from simple to free
+        gain = _by_group(errors[best] - errors[kind], places, count)
+        if gain.mean() > gain.std(ddof=1) / np.sqrt(count):
+            best = kind
     gain = _by_group(before - errors[best], places, count)
     least = float(gain.std(ddof=1) / np.sqrt(count))
     if gain.mean() <= max(least, 1e-9):
