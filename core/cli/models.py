@@ -8,22 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from core import durable
+from core.cli import review
 from core.cli.output import print_json, print_table, print_text, say, show_help
 from core.cli.workplace import open_workspace
 from core.errors import BadInput
 from core.paths import Workspace
-from core.registry import facts, promotion
+from core.registry import facts, promotion, proposal
 from core.registry.cards import write_card
 from core.registry.gate import Result
 from core.registry.promotion import Look
 from core.registry.report import make_report, write_markdown
 from core.registry.report_html import write_html
-from core.store import adapters, registry
+from core.store import adapters, proposals, registry
 from core.store.connection import opened
 from core.store.registry import STAGES, Decision, Entry
 
-app = typer.Typer(help="Adapters: list, gate, promote, roll back, undo, archive, report.")
+app = typer.Typer(help="Adapters: list, gate, review, promote, roll back, undo, archive, report.")
 app.callback(invoke_without_command=True)(show_help)
+app.command("review")(review.review)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 Adapter = Annotated[str, typer.Argument(help="The adapter's id, the beginning of it, or its name.")]
@@ -89,17 +91,21 @@ def show(adapter: Adapter, as_json: AsJson = False) -> None:
     with opened(workspace) as db:
         entry = next(one for one in registry.entries(db, seen.known.scope) if one.id == row.id)
         history = registry.decisions(db, seen.known.scope, row.id)
+        proposed = proposals.find(db, row.id)
     card = row.card
     if as_json:
         lineage = {name: card.get(name) for name in _LINEAGE}
         shown = _entry(workspace, entry) | {"lineage": lineage, "gate": seen.ruling.to_dict()}
-        print_json(shown | {"in_production": seen.production, "decisions": [describe(one) for one in history]})
+        shown |= {"in_production": seen.production, "proposal": proposal.tell(proposed) if proposed else ""}
+        print_json(shown | {"decisions": [describe(one) for one in history]})
         return
     print_text(f"{row.name} ({row.id})")
     print_text(f"{entry.stage} of {entry.scope}; base {row.base}; dataset {card.get('dataset_name', 'unknown')}.")
     if seen.known.verdict:
         print_text(seen.known.verdict["sentence"])
     _print_gate(seen)
+    if proposed:
+        print_text(f"When its job ended: {proposal.tell(proposed)}")
     for one in history:
         print_text(f"  {_when(one)}  {tell(one)}")
 
@@ -192,14 +198,21 @@ def archive(adapter: Adapter, note: Note = "", as_json: AsJson = False) -> None:
 
 @app.command()
 def production(scope: Scope, as_json: AsJson = False) -> None:
-    """Print the folder of the adapter in production, every byte checked; a damaged one is rolled back first."""
+    """Print the folder of the adapter in production, then its id; every byte is checked, a damaged one rolled back.
+
+    The folder is the first line, so `head -1` gives what PEFT loads. Exit code 2 when none is in production.
+    """
     workspace = open_workspace()
     row = promotion.find_production(workspace, scope)
     folder = workspace.adapters / row.id
-    if as_json:
-        print_json({"scope": scope, "adapter": row.id, "name": row.name, "base": row.base, "folder": str(folder)})
-    else:
+    if not as_json:
         print_text(str(folder))
+        print_text(row.id)
+        return
+    with opened(workspace) as db:
+        decided = next(one for one in registry.decisions(db, scope) if one.after == row.id != one.before)
+    told = {"scope": scope, "adapter": row.id, "name": row.name, "base": row.base, "folder": str(folder)}
+    print_json(told | {"weights_sha": row.weights_sha, "decision": decided.id, "since": decided.at})
 
 
 @app.command()

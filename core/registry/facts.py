@@ -9,7 +9,7 @@ from typing import Any
 from core import durable
 from core.paths import PROJECT_DIR, Workspace
 from core.registry.gate import Aim, Facts, Other, Rules
-from core.store import adapters, evaluations, jobs, registry
+from core.store import adapters, evaluations, jobs, registry, reviews
 from core.store.adapters import AdapterRow
 from core.store.evaluations import EvaluationRow
 
@@ -52,6 +52,9 @@ def gather(
 ) -> Known:
     """Return all that is known about an adapter.
 
+    Args:
+        review: A review that is not written down yet, as 'Name: note', in its favour.
+
     Raises:
         DataError: It was tested after its job, and the benchmark's file is gone.
     """
@@ -63,6 +66,7 @@ def gather(
     production = registry.production_of(db, scope)
     rival = _rival(db, production, own) if production != row.id else None
     weights = workspace.adapters / row.id / WEIGHTS
+    favour, objection = _reviews(db, row, review)
     facts = Facts(
         scope=scope,
         outcome=verdict["outcome"] if verdict else None,
@@ -74,10 +78,20 @@ def gather(
         others=_others(db, row, rows, benchmark),
         latency_ms=1000 * own.seconds / own.items if own and own.items else None,
         size_mb=weights.stat().st_size / 1e6 if weights.is_file() else None,
-        review=review,
+        review=favour,
+        objection=objection,
         damage=damage_of(workspace, row, by_size=by_size),
     )
     return Known(row, scope, facts, verdict, own)
+
+
+def _reviews(db: sqlite3.Connection, row: AdapterRow, unwritten: str) -> tuple[str, str]:
+    """Return the newest word for an adapter and the newest against it, of those that count."""
+    who = unwritten.partition(":")[0].casefold()
+    counted = [one for one in reviews.standing(db, row.id, row.weights_sha) if one.who.casefold() != who]
+    favour = [unwritten] * bool(unwritten) + [one.text for one in counted if one.finding == "fit"]
+    against = [one.text for one in counted if one.finding == "unfit"]
+    return next(iter(favour), ""), next(iter(against), "")
 
 
 def _compare(

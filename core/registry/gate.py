@@ -39,6 +39,7 @@ class Rules(_Strict):
     latency_ms: Annotated[float | None, Field(gt=0, description="For one answer, as measured in the test.")] = None
     size_mb: Annotated[float | None, Field(gt=0, description="Of the adapter's weights.")] = None
     human_review: Annotated[bool, Field(description="A person must have looked, by name.")] = False
+    automatic: Annotated[bool, Field(description="The gate acts by itself when a job ends.")] = False
     not_measured: NotMeasured = NotMeasured()
 
 
@@ -90,6 +91,7 @@ class Facts:
     latency_ms: float | None = None
     size_mb: float | None = None
     review: str = ""
+    objection: str = ""
     damage: str = ""
 
 
@@ -119,6 +121,11 @@ class Ruling:
     @property
     def can_be_overruled(self) -> bool:
         return all(one.can_be_overruled for one in self.results if one.holds)
+
+    @property
+    def because(self) -> str:
+        """Return why, as the end of a sentence."""
+        return self.sentence.partition(": ")[2]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -170,17 +177,8 @@ def _ask(facts: Facts, rules: Rules) -> Iterator[Result]:
     ):
         if limit is not None:
             yield _ask_at_most(rule, title, value, limit, unit, unmeasured)
-    if rules.human_review:
-        yield Result(
-            rule="human_review",
-            title="Review by a person",
-            figure=facts.review or "none",
-            limit="name and note",
-            state=_state(bool(facts.review)),
-            holds=not facts.review,
-            told="a person has reviewed it" if facts.review else "no person has reviewed it, which this scope demands",
-            can_be_overruled=False,
-        )
+    if rules.human_review or facts.objection:
+        yield _ask_review(facts, rules)
 
 
 def _unmeasured(rule: str, title: str, limit: str, follows: Unmeasured, told: str) -> Result:
@@ -247,6 +245,20 @@ def _ask_at_most(rule: str, title: str, value: float | None, limit: float, unit:
     passed = value <= limit + SLACK
     told = f"{title.lower()} is {value:,.4g} {unit} where {wanted} is wanted"
     return Result(rule, title, f"{value:,.4g} {unit}", wanted, _state(passed), not passed, told, value=value)
+
+
+def _ask_review(facts: Facts, rules: Rules) -> Result:
+    """Ask whether a person found it fit; one who found it unfit is heard where no review is demanded too."""
+    title, passed = "Review by a person", bool(facts.review) and not facts.objection
+    told = "a person has reviewed it" if passed else "no person has reviewed it, which this scope demands"
+    if facts.objection:
+        told = f"a reviewer found it unfit ({facts.objection.rstrip('.')})"
+    figure = facts.objection or facts.review or "none"
+    limit = "found fit, with name and note"
+    can_be_overruled = not rules.human_review
+    return Result(
+        "human_review", title, figure, limit, _state(passed), not passed, told, can_be_overruled=can_be_overruled
+    )
 
 
 def _state(passed: bool) -> State:

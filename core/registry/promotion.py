@@ -12,12 +12,14 @@ from core.paths import Workspace
 from core.registry import facts, gate, rules
 from core.registry.facts import Known
 from core.registry.gate import Rules, Ruling
-from core.store import adapters, registry
+from core.store import adapters, registry, reviews
 from core.store.adapters import AdapterRow
 from core.store.connection import opened
 from core.store.registry import Decision, Moves, Stage
+from core.store.reviews import FINDINGS, Finding, Review
 
 MOST_LETTERS = 2000
+BY_THE_GATE = "by the gate"
 _REVIEW = re.compile(r"[^:]{2,80}: \S.*")
 _AUTOMATIC_TRIES = 5
 
@@ -56,11 +58,14 @@ def _look(workspace: Workspace, db: sqlite3.Connection, row: AdapterRow, review:
     return Look(known, stage, production, asked, gate.decide(known.facts, asked))
 
 
-def decide(workspace: Workspace, adapter: str, review: str = "", reason: str = "") -> Decision:
+def decide(
+    workspace: Workspace, adapter: str, review: str = "", reason: str = "", *, by_itself: bool = False
+) -> Decision:
     """Let the gate decide about an adapter: it goes into production, or is held back; a row says which and why.
 
     Args:
-        review: Who has reviewed it, and what they say, as 'Name: note'.
+        by_itself: No person pressed; the row says so.
+        review: Who has reviewed it and found it fit, and what they say, as 'Name: note'; it is written down.
         reason: Why it goes into production although the gate holds it back; damage and a missing review stay in force.
 
     Raises:
@@ -81,6 +86,8 @@ def decide(workspace: Workspace, adapter: str, review: str = "", reason: str = "
             moves[row.id] = (seen.stage, "production")
             if seen.production:
                 moves[seen.production] = ("production", "archived")
+        if review.strip():
+            _write_review(db, row, *_read_review(review).split(": ", 1), finding="fit")
         return registry.record(
             db,
             scope=scope,
@@ -93,10 +100,32 @@ def decide(workspace: Workspace, adapter: str, review: str = "", reason: str = "
                 "overruled": overruled,
                 "review": seen.known.facts.review,
                 "reason": reason,
+                "by_itself": by_itself,
             },
             hashes=facts.hashes_of(seen.known, seen.rules),
-            note=reason or seen.known.facts.review,
+            note=BY_THE_GATE if by_itself else reason or seen.known.facts.review,
         )
+
+
+def review(workspace: Workspace, adapter: str, who: str, finding: str, note: str) -> Review:
+    """Write down what a person found who looked at an adapter's answers: `fit` or `unfit` to serve, and why.
+
+    It counts for these very weights, and in place of what the same person said before.
+
+    Raises:
+        NotFound: There is no such adapter.
+        RegistryError: The name or the note is missing or too long, or the finding is another word.
+    """
+    found = next((one for one in FINDINGS if one == finding), None)
+    if found is None:
+        raise RegistryError(f"A review finds an adapter {' or '.join(FINDINGS)}, not {finding!r}.")
+    text = _read_review(f"{' '.join(who.replace(':', ' ').split())}: {_words(note, 'review')}")
+    with opened(workspace) as db:
+        return _write_review(db, adapters.find(db, adapter), *text.split(": ", 1), finding=found)
+
+
+def _write_review(db: sqlite3.Connection, row: AdapterRow, who: str, note: str, *, finding: Finding) -> Review:
+    return reviews.add(db, row.id, row.weights_sha, who, finding, note)
 
 
 def hold(workspace: Workspace, adapter: str, note: str) -> Decision:

@@ -12,6 +12,7 @@ from typing import Any
 
 from core import durable
 from core.paths import Workspace
+from core.registry import proposal
 from core.store import adapters, jobs
 from core.store.connection import transaction
 
@@ -27,7 +28,8 @@ def reconcile(workspace: Workspace, db: sqlite3.Connection) -> list[str]:
     known = adapters.all_ids(db)
     folders = [path for path in sorted(workspace.adapters.iterdir()) if path.is_dir() and path.name[0] != "."]
     findings = [_settle(db, folder) for folder in folders if folder.name not in known]
-    return [finding for finding in findings if finding] + _find_missing(workspace, db, known)
+    told = [finding for finding in findings if finding] + _find_missing(workspace, db, known)
+    return told + proposal.catch_up(workspace, db)
 
 
 def _settle(db: sqlite3.Connection, folder: Path) -> str | None:

@@ -33,9 +33,10 @@ from core.model.engines import Engine, make_engine
 from core.model.loading import LoadedBase, load_base
 from core.process import frame
 from core.process.frame import Stopped, Work
+from core.registry import proposal
 from core.registry.cards import write_card
 from core.registry.reconcile import CARD_FILE, JOB_FILE
-from core.store import adapters, evaluations, jobs, measurements
+from core.store import adapters, evaluations, jobs, measurements, proposals, registry
 from core.store.measurements import Measurement
 from core.training import checkpoint, engine_choice, estimate
 from core.training.configuration import TrainingConfig, write_yaml
@@ -339,6 +340,8 @@ def _finish(
                 content=verdict,
             )
         adapters.insert(db, work.job.id, card)
+        if verdict is not None:
+            proposals.expect(db, work.job.id, registry.scope_of(card))
         if work.job.attempt == 1:  # a resumed job's time says little about the next one
             measurements.insert(
                 db,
@@ -353,6 +356,10 @@ def _finish(
             )
 
     work.succeed(result, write)
+    if verdict is not None:
+        asked = proposal.propose(work.workspace, work.job.id)
+        if asked is not None:
+            log.info("%s", proposal.tell(asked))
 
 
 def _store(db: sqlite3.Connection, scored: list[Scored]) -> None:

@@ -14,7 +14,7 @@ from core.store.evaluations import VerdictRow
 from core.store.jobs import Job
 from core.store.states import ALIVE, ENDED, PRIORITIES, WAITING
 from core.wording import show_bytes, show_duration, show_energy
-from pages.widgets import charts, errors, job_data, job_details, job_list, job_state, session, verdict_card
+from pages.widgets import charts, errors, gate_line, job_data, job_details, job_list, job_state, session, verdict_card
 from pages.widgets.envelopes import envelopes_of
 from pages.widgets.text import plain, sentence
 
@@ -218,6 +218,7 @@ with actions:
 with outcome:
     if verdict is not None:
         verdict_card.show(verdict)
+        gate_line.show(workspace, job.id)
     show_figures(job)
 moves = job.is_alive or job.state in ("queued", "blocked", "lost")
 with live:

@@ -11,10 +11,11 @@ from core.registry.cards import write_card
 from core.registry.promotion import Look
 from core.registry.report import make_report
 from core.registry.report_html import write_html
-from core.store import adapters, registry
+from core.store import adapters, proposals, registry
 from core.store.registry import SPECIALIST, STAGES, Decision, Entry
+from core.store.reviews import Review
 from core.wording import clip
-from pages.widgets import errors, model_card, packs, session
+from pages.widgets import errors, model_card, packs, review_form, session
 from pages.widgets.text import plain, sentence
 
 ROWS_IN_SIGHT = 6
@@ -185,31 +186,38 @@ def show_actions(chosen: Entry, seen: Look) -> None:
 
 
 def offer_promotion(chosen: Entry, seen: Look) -> None:
-    """Draw the way into production: one press, or first a review and a reason where the gate wants them."""
+    """Draw the way into production: one press, or first a reason where the gate holds it back."""
     holding = [one for one in seen.ruling.results if one.holds]
     if not holding:
         if st.button("Promote", type="primary", icon=":material/publish:"):
             act(chosen, lambda: promotion.decide(workspace, chosen.id))
         return
-    if seen.known.facts.damage:
-        st.button("Promote", icon=":material/publish:", disabled=True, help="A damaged adapter can't serve.")
+    if not seen.ruling.can_be_overruled:
+        damaged = bool(seen.known.facts.damage)
+        why = "A damaged adapter can't serve." if damaged else "First a person must find it fit; see below."
+        st.button("Promote", icon=":material/publish:", disabled=True, help=why)
         return
     with st.popover("Promote", icon=":material/publish:"):
-        review = reason = ""
-        if any(one.rule == "human_review" for one in holding):
-            st.write("Here a wrong answer can hurt somebody, so a person must have looked.")
-            who = st.text_input("Reviewed by", max_chars=80, key=f"who-{chosen.id}")
-            note = st.text_input("What was found", max_chars=1000, key=f"found-{chosen.id}")
-            review = f"{who.replace(':', ' ').strip()}: {note.strip()}" if who.strip() and note.strip() else ""
-        others = [one for one in holding if one.rule != "human_review"]
-        if others:
-            st.write(f"The gate holds it back: {sentence('; '.join(one.told for one in others))}.")
-            reason = st.text_area("Why it may serve all the same", max_chars=1000, key=f"why-{chosen.id}")
-        ready = bool(review or len(others) == len(holding)) and bool(reason.strip() or not others)
-        if st.button("Promote it", type="primary", disabled=not ready):
-            act(chosen, lambda: promotion.decide(workspace, chosen.id, review, reason))
-        if others:
-            st.caption("What you write stays with the decision.")
+        st.write(f"The gate holds it back: {sentence('; '.join(one.told for one in holding))}.")
+        reason = st.text_area("Why it may serve all the same", max_chars=1000, key=f"why-{chosen.id}")
+        if st.button("Promote it", type="primary", disabled=not reason.strip()):
+            act(chosen, lambda: promotion.decide(workspace, chosen.id, reason=reason))
+        st.caption("What you write stays with the decision.")
+
+
+def show_review(chosen: Entry, seen: Look) -> None:
+    review_form.show(seen, scope_title(chosen.scope), lambda action: write_review(chosen, action))
+
+
+def write_review(chosen: Entry, action: Callable[[], Review]) -> None:
+    """Write a review down, and draw the page anew with it or why it was refused."""
+    try:
+        made = action()
+        told = ("reviewed", f"The review of {plain(made.who)} is written down.")
+    except AppError as error:
+        told = ("refused", sentence(str(error)))
+    st.session_state["model_told"], st.session_state["shown_model"] = told, chosen.id
+    st.rerun()
 
 
 st.title("Models", anchor=False)
@@ -226,13 +234,20 @@ with errors.shown():
     seen = promotion.look(workspace, chosen.id, by_size=True)
     show_head(chosen, seen)
     show_actions(chosen, seen)
+    asks_for_review = seen.stage != "production" and review_form.is_wanted(seen)
+    if asks_for_review:
+        with st.container(border=True):
+            show_review(chosen, seen)
     with session.store() as db:
         history = registry.decisions(db, chosen.scope, chosen.id)
+        proposed = proposals.find(db, chosen.id)
     drawn: dict[str, Callable[[], None]] = {
-        "Gate": lambda: model_card.show_gate(seen),
+        "Gate": lambda: model_card.show_gate(seen, proposed),
         "Lineage": lambda: model_card.show_lineage(seen),
         "Decisions": lambda: model_card.show_decisions(history, names),
     }
+    if not asks_for_review:
+        drawn["Reviews"] = lambda: show_review(chosen, seen)
     for tab, draw in zip(st.tabs(list(drawn)), drawn.values(), strict=True):
         with tab, errors.shown():
             draw()

@@ -3,8 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from core.registry import gate
+from core.registry import gate, proposal
 from core.registry.promotion import Look
+from core.store.proposals import Proposal
 from core.store.registry import Decision, Stage
 from core.wording import clip, show_bytes, show_duration
 from pages.widgets import session
@@ -30,8 +31,8 @@ def badge_text(stage: Stage) -> str:
     return f":{color}-badge[{icon} {stage}]"
 
 
-def show_gate(seen: Look) -> None:
-    """Draw what the gate says, in a sentence and as a table of its rules."""
+def show_gate(seen: Look, proposed: Proposal | None) -> None:
+    """Draw what the gate says now, in a sentence and as a table of its rules, and what it said at the job's end."""
     if seen.stage != "production":
         st.write(sentence(seen.ruling.sentence))
     results = seen.ruling.results
@@ -58,6 +59,11 @@ def show_gate(seen: Look) -> None:
         },
         alt="The gate's rules",
     )
+    if proposed is not None and proposed.action:
+        when = session.show_when(proposed.at)
+        st.caption(f"When its job ended ({when}): {sentence(proposal.tell(proposed))}")
+    if seen.rules.automatic:
+        st.caption(f"For {plain(seen.known.scope)} the gate acts by itself when a job ends.")
 
 
 def _mark(one: gate.Result) -> str:

@@ -8,12 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.paths import Workspace
-from core.registry import promotion
-from core.store import connection, registry
+from core.registry import promotion, proposal
+from core.store import connection, proposals, registry
 from core.store.adapters import AdapterRow
-from core.store.connection import opened
+from core.store.connection import opened, transaction
 from tests.adapters import damage, label_benchmark, make_adapter
 from tests.app.support import (
+    JOBS,
     MARKUP,
     as_read,
     assert_fine,
@@ -43,6 +44,11 @@ def table(tab: AppTest, column: str) -> dict[str, list[object]]:
     return {str(name): values for name, values in found.to_dict("list").items()}
 
 
+def offered(tab: AppTest) -> list[str]:
+    """Return what can be done with the adapter, without the form for a review, which is always there."""
+    return [label for label in labels(tab) if label not in ("Read its answers", "Write it down")]
+
+
 def press(tab: AppTest, label: str) -> AppTest:
     return button(tab, label).click().run()
 
@@ -66,7 +72,7 @@ def test_a_candidate_is_shown_with_its_verdict_and_every_rule(workspace: Workspa
     assert rules["Rule"] == ["Files", "Beside its base", "What it forgot"]
     assert rules["Mark"] == [["passed"], ["passed"], ["not measured"]]
     assert row.weights_sha in table(tab, "Which")["Which"]
-    assert labels(tab) == ["Promote", "Archive"]
+    assert offered(tab) == ["Promote", "Archive"]
 
 
 def test_one_press_promotes_and_one_press_undoes_it(workspace: Workspace, open_page: OpenPage) -> None:
@@ -75,13 +81,13 @@ def test_one_press_promotes_and_one_press_undoes_it(workspace: Workspace, open_p
     assert_fine(tab)
     assert "Finance one is in production." in as_read(tab.success[0].value)
     assert in_production(workspace) == row.id
-    assert labels(tab) == ["Undo"]  # there is nothing before it to go back to
+    assert offered(tab) == ["Undo"]  # there is nothing before it to go back to
     assert table(tab, "When")["What"] == ["into production"]
     press(tab, "Undo")
     assert_fine(tab)
     assert in_production(workspace) == ""
     assert table(tab, "When")["What"] == ["undone", "into production, later undone"]
-    assert labels(tab) == ["Promote", "Archive"]
+    assert offered(tab) == ["Promote", "Archive"]
 
 
 def test_what_the_gate_holds_back_needs_a_reason_that_stays(workspace: Workspace, open_page: OpenPage) -> None:
@@ -103,13 +109,37 @@ def test_a_risky_scope_needs_a_person_by_name(workspace: Workspace, open_page: O
     row = make_adapter(workspace, "Triage", "healthcare")
     tab = open_page(MODELS)
     assert_fine(tab)
-    by_label(tab.text_input, "Reviewed by").set_value("Ann Ray").run()
-    assert button(tab, "Promote it").disabled, "a name alone is no review"
-    by_label(tab.text_input, "What was found").set_value("Read 30 answers: all in order").run()
-    press(tab, "Promote it")
+    assert "In Healthcare a wrong answer can hurt somebody" in texts(tab)
+    assert button(tab, "Promote").disabled
+    by_label(tab.text_input, "Reviewed by").set_value("Ann Ray")
+    press(tab, "Write it down")
+    assert "Give the finding and a note too." in as_read(tab.warning[0].value)
+    by_label(tab.segmented_control, "Finding").set_value("unfit")
+    by_label(tab.text_area, "What was found").set_value("Item 3: a wrong dose")
+    press(tab, "Write it down")
+    assert_fine(tab)
+    assert button(tab, "Promote").disabled and any("3\\: a wrong dose" in one.value for one in tab.markdown)
+    by_label(tab.segmented_control, "Finding").set_value("fit")
+    by_label(tab.text_area, "What was found").set_value("Read 30 answers: all in order")
+    press(tab, "Write it down")
+    press(tab, "Promote")
     assert_fine(tab)
     assert in_production(workspace, "healthcare") == row.id
     assert "Ann Ray: Read 30 answers: all in order" in str(table(tab, "Why")["Why"][0])
+
+
+def test_what_the_gate_said_at_the_jobs_end_stands_on_its_page_and_under_its_verdict(
+    workspace: Workspace, open_page: OpenPage
+) -> None:
+    row = make_adapter(workspace)
+    with opened(workspace) as db, transaction(db):
+        proposals.expect(db, row.id, "finance")
+    proposal.propose(workspace, row.id)
+    assert "When its job ended" in texts(open_page(MODELS))
+    tab = open_page(JOBS, job=row.job)
+    assert "The gate would promote it because 2 of 3 rules passed" in texts(tab)
+    press(tab, "Open in Models")
+    assert_no_traceback(tab)
 
 
 def test_roll_back_brings_the_one_before(workspace: Workspace, open_page: OpenPage) -> None:
@@ -130,7 +160,7 @@ def test_archive_puts_a_candidate_away(workspace: Workspace, open_page: OpenPage
     tab = press(open_page(MODELS), "Archive")
     assert_fine(tab)
     assert "archived" in texts(tab)
-    assert labels(tab) == ["Promote", "Undo"]
+    assert offered(tab) == ["Promote", "Undo"]
 
 
 def test_the_list_is_filtered_by_scope(workspace: Workspace, open_page: OpenPage) -> None:

@@ -303,7 +303,7 @@ COMMANDS = [
     *[["benchmarks", name] for name in ("list", "show", "add", "delete")],
     ["models"],
     *[["models", name] for name in ("list", "show", "gate", "promote", "hold", "rollback", "undo", "archive")],
-    *[["models", name] for name in ("production", "card", "report")],
+    *[["models", name] for name in ("production", "card", "report", "review")],
 ]
 
 

@@ -491,8 +491,10 @@ def test_the_commands_exit_codes_let_a_pipeline_decide(workspace: Workspace, com
     assert command("models", "undo", "finance").code == 0
     assert command("models", "hold", bad.id, "--reason", "Too slow").code == 0
     assert command("models", "archive", bad.id).code == 0
-    place = command("models", "production", "finance").out.strip()
-    assert Path(place) == workspace.adapters / good.id
+    assert command("models", "production", "finance").out.splitlines() == [str(workspace.adapters / good.id), good.id]
+    told = json.loads(command("models", "production", "finance", "--json").out)
+    assert (told["adapter"], told["weights_sha"]) == (good.id, good.weights_sha)
+    assert told["decision"] == 1, "the one that put it there, not the later ones about others"
     for words in (("promote", "nobody"), ("rollback", "legal"), ("promote", good.id), ("list", "--stage", "live")):
         assert command("models", *words).code == 2, words
 
