@@ -12,16 +12,58 @@ from core.scoring.transcript import Side, Transcript, Utterance
 # Voices that no conversation between two people has. They are speakers of one line, never of the lines that follow,
 # so that one such line between two others takes nothing of theirs with it.
 ROLES = frozenset(
-    "system|system prompt|system message|system note|developer|developer message|evaluator|rater|grader|scorer|judge|"
-    "assessor|annotator|reviewer|auditor|ai|llm|model|chatgpt|instruction|instructions|prompt|admin|administrator|"
-    "moderator note|note to evaluator|note to rater|note to grader|evaluator note|rater note".split("|")
+    {"system", "system prompt", "system message", "system note", "developer", "developer message", "evaluator", "rater"}
+    | {"grader", "scorer", "judge", "assessor", "annotator", "reviewer", "auditor", "ai", "llm", "model", "chatgpt"}
+    | {"instruction", "instructions", "prompt", "admin", "administrator", "moderator note", "note to evaluator"}
+    | {"note to rater", "note to grader", "evaluator note", "rater note"}
 )
 # Words that open a line of speech or notes twice and still name nobody.
 _HEADINGS = frozenset(
-    "note|notes|plan|ps|nb|tip|hint|warning|caution|important|remember|example|step|goal|goals|task|homework|summary|"
-    "subject|date|time|re|fwd|objective|subjective|assessment|diagnosis|dose|dosage|breakfast|lunch|dinner|snack|snacks|"
-    "monday|tuesday|wednesday|thursday|friday|saturday|sunday|morning|evening|noon|night|first|second|third|today|"
-    "tomorrow|also|and|but|so|total|price|address|email|phone|tel|fax|pros|cons|http|https".split("|")
+    {
+        "note",
+        "notes",
+        "plan",
+        "ps",
+        "nb",
+        "tip",
+        "hint",
+        "warning",
+        "caution",
+        "important",
+        "remember",
+        "example",
+        "step",
+    }
+    | {
+        "goal",
+        "goals",
+        "task",
+        "homework",
+        "summary",
+        "subject",
+        "date",
+        "time",
+        "re",
+        "fwd",
+        "objective",
+        "subjective",
+    }
+    | {
+        "assessment",
+        "diagnosis",
+        "dose",
+        "dosage",
+        "breakfast",
+        "lunch",
+        "dinner",
+        "snack",
+        "snacks",
+        "morning",
+        "noon",
+    }
+    | {"evening", "night", "today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+    | {"sunday", "first", "second", "third", "also", "and", "but", "so", "total", "price", "address", "email", "phone"}
+    | {"tel", "fax", "pros", "cons", "http", "https"}
 )
 _STAMP = r"[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])]?"
 _NAME = r"[^\W\d_][\w.'’/&-]{0,29}(?: [\w.'’()#&/-]{1,30}){0,3}"
@@ -168,6 +210,5 @@ def _names(names: tuple[str, ...]) -> frozenset[str]:
 def _inside(names: tuple[str, ...]) -> re.Pattern[str]:
     spelled = sorted({form for name in names for form in (name, name.upper(), name.title())}, key=len, reverse=True)
     choice = "|".join(re.escape(form) for form in spelled)
-    return re.compile(
-        rf"(?:(?<=\s)|^)(?:{_STAMP}\s*)?{_BOLD}(?P<name>(?:{choice})\.?(?: [A-Z][\w.'’-]{{0,29}})?){_BOLD}:{_BOLD}(?=\s|$)"
-    )
+    name = rf"(?P<name>(?:{choice})\.?(?: [A-Z][\w.'’-]{{0,29}})?)"
+    return re.compile(rf"(?:(?<=\s)|^)(?:{_STAMP}\s*)?{_BOLD}{name}{_BOLD}:{_BOLD}(?=\s|$)")

@@ -3,6 +3,7 @@
 import codecs
 import re
 import unicodedata
+from collections.abc import Callable
 
 from core.catalog.rubrics import Rubric
 from core.errors import TranscriptError, TranscriptTooLong
@@ -16,7 +17,7 @@ MOST_CHARACTERS = 200_000
 MOST_RAW = 5 * MOST_CHARACTERS
 
 _CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-_TIMES = re.compile(r"^\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s", re.MULTILINE)
+_TIMES = re.compile(r"^[ \t]*(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s", re.MULTILINE)
 # A file of cues begins as one; a line of times amid other text is text.
 _CUES = re.compile(rf"WEBVTT(?=\s).*?{_TIMES.pattern}|(?:\d+[ \t]*\n)?{_TIMES.pattern}", re.MULTILINE | re.DOTALL)
 _BOMS = (
@@ -55,7 +56,7 @@ def _turns_of(text: str, ending: str, rubric: Rubric) -> list[turns.Turn] | str:
     if _CUES.match(start) or (ending in ("vtt", "srt") and _TIMES.search(text)):
         return turns.read_cues(text)
     if start.startswith("{") and (ending == "jsonl" or re.match(r"\{[^\n]*\}[ \t]*\n\s*\{", start)):
-        read = turns.read_json_lines
+        read: Callable[[str], list[turns.Turn] | str] = turns.read_json_lines
     elif ending in ("json", "jsonl") or re.match(r'\{\s*["}]|\[\s*[\[{"\]]', start):
         read = turns.read_json
     else:
@@ -85,9 +86,7 @@ def _clean(text: str) -> str:
     if len(text) > MOST_RAW:
         raise _too_long(len(text), "characters", MOST_CHARACTERS)
     if "\0" in text:
-        raise TranscriptError(
-            "The transcript holds NUL characters, so it is no text. Give a text, JSON, VTT or SRT file."
-        )
+        raise TranscriptError("The transcript holds NUL characters, so it is no text. Give text, JSON, VTT or SRT.")
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -11,17 +11,7 @@ from core.catalog.rubrics import Rubric
 from core.errors import TranscriptError
 from core.scoring.labels import is_certain, is_label
 
-_LISTS = (
-    "transcript",
-    "turns",
-    "utterances",
-    "messages",
-    "conversation",
-    "conversations",
-    "dialogue",
-    "dialog",
-    "segments",
-)
+_LISTS = ("transcript", "turns", "utterances", "messages", "conversation", "conversations", "dialogue", "segments")
 _SPEAKERS = ("speaker", "role", "name", "from", "interlocutor", "author", "sender", "participant", "speaker_label")
 _TEXTS = ("text", "content", "utterance", "value", "message", "utterance_text", "transcript", "sentence", "body")
 _TIMES = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s+(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}(?:\s.*)?")
@@ -107,9 +97,7 @@ def _parse(text: str, where: str) -> Any:
             f"The transcript looks like JSON but can't be read{place}: {error.msg}. Mend it, or paste the text."
         ) from error
     except RecursionError as error:
-        raise TranscriptError(
-            f"The transcript's JSON is nested too deep{where}. Give a plain list of turns."
-        ) from error
+        raise TranscriptError(f"The transcript's JSON is nested too deep{where}. Give a list of turns.") from error
     except ValueError as error:
         raise TranscriptError(
             f"The transcript's JSON holds a number that is too long{where}. Give a list of turns with text."
@@ -137,7 +125,8 @@ def _turns_of(given: Any, where: str, depth: int) -> list[Turn] | str:
         if len(inner) == 1:
             return _turns_of(given[inner[0]], f"{inner[0]}, ", depth + 1)
     raise TranscriptError(
-        "The transcript's JSON holds no turns. Give a list of objects with `speaker` and `text`, or a text as `transcript`."
+        "The transcript's JSON holds no turns. "
+        "Give a list of objects with `speaker` and `text`, or a text as `transcript`."
     )
 
 
@@ -151,7 +140,7 @@ def _turn_of(given: Any, where: str) -> Turn:
         text = " ".join(one["text"] for one in text)
     if not isinstance(text, str):
         what = "no `text`" if text is None else f"{_kind(text)} as its text"
-        raise TranscriptError(f"The transcript's {where} has {what}. A turn is an object with `speaker` and `text`.")
+        raise TranscriptError(f"The transcript's {where} has {what}. A turn is an object: `speaker` and `text`.")
     speaker = next((given[key] for key in _SPEAKERS if given.get(key) not in (None, "")), "")
     if isinstance(speaker, dict):
         speaker = speaker.get("name") or speaker.get("role") or ""
