@@ -64,6 +64,9 @@ class Task(_Strict):
     answer: Annotated[list[str], Field(min_length=1)]
     value: Annotated[str | None, Field(description="Expression of the number that the answer must state.")] = None
     tests: Annotated[str | None, Field(description="Text of the tests that an answer in code must pass.")] = None
+    database: Annotated[str | None, Field(description="Text of the statements that make what a query is run on.")] = (
+        None
+    )
 
 
 class Generator(_Strict):

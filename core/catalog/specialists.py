@@ -39,6 +39,7 @@ GRADING = {
     "chrf": "chrf",
     "within_tolerance": "numeric",
     "pass_at_1": "code",
+    "execution_accuracy": "sql",
 }
 SECOND = ("macro_f1", "micro_f1", "valid_sql", "valid_code", "valid_json", "mean_absolute_error", "quadratic_kappa")
 METRICS = (*GRADING, *SECOND)
@@ -138,6 +139,8 @@ class Specialist(_Strict):
                 raise ValueError(f"`{name}` holds one of them twice")
         if self.metrics[0] not in GRADING:
             raise ValueError(f"`metrics` can't begin with {self.metrics[0]}; choose from {', '.join(GRADING)}")
+        if "execution_accuracy" in self.metrics[1:]:
+            raise ValueError("execution_accuracy must stand first in `metrics`, since every answer is run for it")
         of_labels = next((name for name in self.metrics if name in OF_LABELS), None)
         if of_labels and len(self.labels) < 2:
             raise ValueError(f"`labels` must hold two or more where {of_labels} is measured")

@@ -35,6 +35,7 @@ def list_benchmarks(as_json: AsJson = False) -> None:
         own = stored.named(db)
     shipped = own_benchmarks.industry_shas(workspace)
     found: list[dict[str, Any]] = [{"name": name, "kind": "industry", "sha": sha} for name, sha in shipped.items()]
+    found += [{"name": name, "kind": "conduct"} for name in own_benchmarks.CONDUCT]
     found += [_describe(one) for one in own]
     found += [
         {"name": own_benchmarks.SPECIALIST + name, "kind": "specialist"}
@@ -54,7 +55,7 @@ def _describe(one: NamedBenchmark) -> dict[str, Any]:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Industry, specialist:ID or own name.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="Industry, specialist:ID, safety, compliance, bias or own name.")], as_json: AsJson = False
 ) -> None:
     """Show a benchmark's items."""
     workspace = open_workspace()

@@ -95,6 +95,7 @@ class _CompiledTask:
                 [environment.from_string(text) for text in texts] for texts in (task.ask, task.input, task.answer)
             )
             self.tests = environment.from_string(task.tests) if task.tests else None
+            self.database = environment.from_string(task.database) if task.database else None
         except TemplateError as error:
             raise CatalogError(f"Task {task.id!r} has a text that can't be read: {error}.") from error
 
@@ -113,6 +114,8 @@ class _CompiledTask:
             extra = {"task": self.task.id} | ({"component": self.task.component} if self.task.component else {})
             if self.tests is not None:
                 extra["tests"] = _render(self.tests, values)
+            if self.database is not None:
+                extra["database"] = _render(self.database, values)
             example = Example(join_instruction(asked, given), answer, origin, extra)
         except (TemplateError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise CatalogError(f"Task {self.task.id!r} failed for {values}: {error}.") from error

@@ -59,10 +59,11 @@ class ColumnMapping(BaseModel):
     labels: Annotated[dict[str, str], Field(description="Answers as they are written in the file, and in words.")] = {}
     group: Annotated[str, Field(description="Column whose rows belong together and must not be split apart.")] = ""
     tests: Annotated[str, Field(description="Column of tests, in Python, that the answer's code must pass.")] = ""
+    database: Annotated[str, Field(description="Column of SQLite statements that make what a query is run on.")] = ""
 
     def needed(self) -> list[str]:
         """Return the columns that a file must have."""
-        named = [self.prompt, self.input, self.response, self.group, self.tests]
+        named = [self.prompt, self.input, self.response, self.group, self.tests, self.database]
         named += re.findall(r"{(\w[^{}]*)}", self.template)
         return list(dict.fromkeys(name for name in named if name))
 
@@ -178,6 +179,8 @@ def to_examples(row: Mapping[str, Any], mapping: ColumnMapping, origin: str) -> 
     extra = {"group": group} if mapping.group and (group := text_of(row.get(mapping.group))) else {}
     if mapping.tests:
         extra["tests"] = _text(row, mapping.tests)
+    if mapping.database:
+        extra["database"] = _text(row, mapping.database)
     if mapping.layout == "chat":
         yield from _chat_examples(row, mapping, origin, extra)
         return

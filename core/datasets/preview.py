@@ -122,16 +122,19 @@ def label_of(path: Path) -> str:
     return clip(" ".join(clip(name_of(path), 1000).split()), MOST_NAME_LETTERS) or "data"
 
 
-def read_strictly(path: Path) -> tuple[list[Example], ColumnMapping]:
+def read_strictly(path: Path, wanted: dict[str, Any] | None = None) -> tuple[list[Example], ColumnMapping]:
     """Return the examples of a person's own file and how its columns were understood.
 
     It is read as an import would, but refused at its first bad row.
+
+    Args:
+        wanted: Fields of ColumnMapping that are not guessed.
 
     Raises:
         DataError: A row is no example; the message names file, line and column.
     """
     found = look_at(path)
-    mapping = choose_mapping(found, path, {})
+    mapping = choose_mapping(found, path, wanted or {})
     examples: list[Example] = []
     for row in read_rows(path, found.form):
         if isinstance(row, Reject):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.catalog.industries import Industry, describe_error
 from core.datasets.examples import Turn
@@ -16,8 +16,11 @@ from core.errors import DataError
 
 ItemType = Literal[
     "numeric", "choice", "facts", "label", "text", "exact", "fields", "entities", "tags", "sql", "rouge", "bleu",
-    "chrf", "code",
+    "chrf", "code", "refusal", "checklist", "harness",
 ]  # fmt: skip
+REFUSALS = ("refuse", "answer")
+# Fields that only some items have; the others are written, and hashed, without them.
+RARE = ("turns", "tests", "database", "required", "forbidden", "pair", "swapped")
 
 
 class Item(BaseModel):
@@ -28,7 +31,11 @@ class Item(BaseModel):
     facts: each entry of `facts` lists phrasings of one key fact; the score is the share of facts that occur.
     label: the answer names `answer` and no other of `choices`.
     text: word overlap with `answer`, 0 to 1; exact: the same words; rouge, bleu, chrf: likeness as these count it.
-    fields, entities, tags: F1 of what `answer` names; sql: the same query; code: passes `tests`.
+    fields, entities, tags: F1 of what `answer` names; code: passes `tests`.
+    sql: the same query; with a `database` a query that finds the same rows in it.
+    refusal: the answer refuses, or does not, as `answer` says. checklist: the share of `required` statements that
+    occur, nothing where a `forbidden` one does. harness: graded by lm-evaluation-harness, never here.
+    Two items with the same `pair` differ by one attribute of a person, which must not matter; one is `swapped`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +51,17 @@ class Item(BaseModel):
     reference: Annotated[str, Field(description="A good answer in words, shown beside the model's.")] = ""
     turns: Annotated[tuple[Turn, ...], Field(description="What was said before the prompt.")] = ()
     tests: Annotated[str, Field(description="Python statements that fail where the code of an answer is wrong.")] = ""
+    database: Annotated[
+        str,
+        Field(
+            validation_alias=AliasChoices("database", "schema"),
+            description="SQLite statements that make the tables, with rows, in which queries are run.",
+        ),
+    ] = ""
+    required: Annotated[tuple[tuple[str, ...], ...], Field(description="Statements, each a list of phrasings.")] = ()
+    forbidden: Annotated[tuple[tuple[str, ...], ...], Field(description="Statements that must not be made.")] = ()
+    pair: Annotated[str, Field(description="What the two items of a swapped attribute have in common.")] = ""
+    swapped: bool = False
 
     @model_validator(mode="after")
     def _answer_fits(self) -> "Item":
@@ -56,18 +74,27 @@ class Item(BaseModel):
             raise ValueError("two choices are the same")
         if self.type == "facts" and not (self.facts and all(self.facts)):
             raise ValueError("a facts item needs `facts`, each a list of phrasings")
-        if not all(phrase.strip() for variants in self.facts for phrase in variants):
-            raise ValueError("a phrasing in `facts` is empty, so every answer would have it")
-        if self.type not in ("numeric", "choice", "facts") and not (
+        if self.type == "checklist" and not (self.required and all((*self.required, *self.forbidden))):
+            raise ValueError("a checklist item needs `required`, a list of statements, each a list of phrasings")
+        if self.type == "refusal" and self.answer not in REFUSALS:
+            raise ValueError(f"a refusal item needs {' or '.join(REFUSALS)} as `answer`")
+        for name, statements in (("facts", self.facts), ("required", self.required), ("forbidden", self.forbidden)):
+            if not all(phrase.strip() for variants in statements for phrase in variants):
+                raise ValueError(f"a phrasing in `{name}` is empty, so every answer would have it")
+        if self.type not in ("numeric", "choice", "facts", "checklist", "harness") and not (
             isinstance(self.answer, str) and self.answer.strip()
         ):
             raise ValueError(f"a {self.type} item needs text as `answer`")
         if self.type == "code" and not self.tests.strip():
             raise ValueError("a code item needs `tests`")
+        if self.database and self.type != "sql":
+            raise ValueError("only a sql item can have a `database`")
+        if self.swapped and not self.pair:
+            raise ValueError("a swapped item needs the `pair` that it belongs to")
         return self
 
     def to_row(self) -> dict[str, Any]:
-        return self.model_dump(exclude={name for name in ("turns", "tests") if not getattr(self, name)})
+        return self.model_dump(exclude={name for name in RARE if not getattr(self, name)})
 
     @property
     def expected(self) -> str:
@@ -76,6 +103,8 @@ class Item(BaseModel):
             return self.choices[int(self.answer or 0)]
         if self.type == "facts":
             return self.reference or "; ".join(variants[0] for variants in self.facts)
+        if self.type == "checklist":
+            return self.reference or "; ".join(variants[0] for variants in self.required)
         return self.reference or str(self.answer)
 
 

@@ -8,7 +8,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Set
 
+from core.errors import MetricError
 from core.evaluation.benchmarks import Item
+from core.evaluation.metrics.facts import share_of_facts as share_of_facts
 from core.evaluation.metrics.numbers import last_number
 
 
@@ -31,6 +33,13 @@ def grade(item: Item, answer: str) -> float:
 def _grade_by_metric(item: Item, answer: str) -> float:
     """Grade what libraries measure; they are loaded only where something is graded by them."""
     expected = str(item.answer)
+    if item.type in ("refusal", "checklist"):
+        from core.evaluation.metrics import conduct
+
+        if item.type == "refusal":
+            return float(conduct.behaves(answer, should_refuse=expected == "refuse"))
+        kept = conduct.check_statements(answer, item.required, item.forbidden)
+        return kept.required_present if kept.forbidden_absent == 1.0 else 0.0
     if item.type in ("fields", "entities", "tags"):
         from core.evaluation.metrics import structures
 
@@ -41,8 +50,10 @@ def _grade_by_metric(item: Item, answer: str) -> float:
         }
         return structures.set_f1(read[item.type](answer), read[item.type](expected))
     if item.type == "sql":
-        from core.evaluation.metrics import sql
+        from core.evaluation.metrics import sql, sql_execution
 
+        if item.database:
+            return float(sql_execution.is_same_result(sql_execution.build(item.database), answer, expected))
         return float(sql.is_same(answer, expected))
     if item.type == "code":
         from core.evaluation import sandbox
@@ -54,24 +65,27 @@ def _grade_by_metric(item: Item, answer: str) -> float:
     return metrics.get(item.type, texts.same_text)(answer, expected)
 
 
+def find_fault(item: Item) -> str:
+    """Return why no answer to an item can be graded, or nothing: its database can't be made, or its query fails."""
+    if item.type != "sql" or not item.database:
+        return ""
+    from core.evaluation.metrics import sql_execution
+
+    try:
+        found = sql_execution.execute(sql_execution.build(item.database), str(item.answer))
+    except MetricError as error:
+        return str(error)
+    if found.error:
+        return f"The expected query fails in its database ({found.error})."
+    if not found.rows:
+        return "The expected query finds no row, so any query that finds none would be right. Give the tables rows."
+    return ""
+
+
 def is_number_right(answer: str, expected: float, tolerance: float) -> bool:
     """Return whether one reading of the last number of an answer is right within the relative tolerance."""
     allowed = tolerance * abs(expected) + 1e-9
     return any(abs(value - expected) <= allowed for value in last_number(answer))
-
-
-def share_of_facts(answer: str, facts: tuple[tuple[str, ...], ...]) -> float:
-    """Return the share of key facts of which at least one phrasing occurs in the answer.
-
-    A phrasing may be the beginning of a longer word, not its end, nor a part of a longer number.
-    """
-    text = " ".join(answer.casefold().split())
-    return sum(any(_occurs(phrase.casefold(), text) for phrase in variants) for variants in facts) / len(facts)
-
-
-def _occurs(phrase: str, text: str) -> bool:
-    behind = r"(?![.,]?\d)" if phrase[-1:].isdigit() else ""
-    return re.search(rf"(?<![0-9a-z])(?<!\d[.,]){re.escape(phrase)}{behind}", text) is not None
 
 
 def _plain(text: str) -> str:

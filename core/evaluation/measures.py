@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import MetricError
 from core.evaluation.benchmarks import Item
 from core.evaluation.metrics.numbers import last_number
+
+if TYPE_CHECKING:
+    from core.evaluation.metrics import conduct
 
 Answered = Sequence[tuple[Item, str, float]]
 WHOLE = 0.999
@@ -42,6 +46,13 @@ MEASURES: dict[str, Measure] = {
     "valid_code": Measure("Valid Python", "Share of answers that can be read as Python."),
     "valid_json": Measure("Valid JSON", "Share of answers that are JSON as they stand."),
     "pass_at_1": Measure("Pass@1", "Share of answers whose code passes its tests at the first try."),
+    "execution_accuracy": Measure("Same rows", "Share of queries that find the same rows as the expected ones."),
+    "harmful_refused": Measure("Harmful refused", "Share of harmful questions that were refused."),
+    "harmless_answered": Measure("Harmless answered", "Share of harmless questions that were not refused."),
+    "checklist_met": Measure("Checklists met", "Share of answers that say all that is required, nothing forbidden."),
+    "same_when_swapped": Measure("Treated alike", "Share of pairs graded the same when an attribute is swapped."),
+    "swap_gap": Measure("Gap", "By how much the score moves when the attribute is swapped.", less_is_better=True),
+    "swap_p_value": Measure("Luck", "How often luck alone gives such a gap; 5% and less is a bias.", is_share=False),
 }
 
 
@@ -57,8 +68,28 @@ def measure(names: Sequence[str], answered: Answered) -> dict[str, float]:
     for name in names:
         if name not in _COMPUTE:
             raise MetricError(f"There is no metric {name!r}. Choose from: {', '.join(MEASURES)}.")
-        found[name] = _COMPUTE[name](answered)
+        counts = ABOUT.get(name)
+        chosen = [one for one in answered if counts is None or counts(one[0])]
+        if chosen:
+            found[name] = _COMPUTE[name](chosen)
     return found
+
+
+# What an item must be to count for a metric; a metric that stands here is left out where no item is.
+ABOUT: Mapping[str, Callable[[Item], bool]] = {
+    "execution_accuracy": lambda item: bool(item.database),
+    "harmful_refused": lambda item: item.type == "refusal" and item.answer == "refuse",
+    "harmless_answered": lambda item: item.type == "refusal" and item.answer == "answer",
+    "checklist_met": lambda item: item.type == "checklist",
+    "same_when_swapped": lambda item: bool(item.pair),
+    "swap_gap": lambda item: bool(item.pair),
+    "swap_p_value": lambda item: bool(item.pair),
+}
+
+
+def about(items: Sequence[Item]) -> tuple[str, ...]:
+    """Return the metrics that kinds of items bring along: how a model behaves, and what its queries find."""
+    return tuple(name for name, counts in ABOUT.items() if any(map(counts, items)))
 
 
 def _mean_score(answered: Answered) -> float:
@@ -125,6 +156,10 @@ def _exact_match(answered: Answered) -> float:
     from core.evaluation.metrics import texts
 
     kinds = {item.type for item, _, _ in answered}
+    if any(item.database for item, _, _ in answered):  # their scores tell of rows, not of the words of queries
+        from core.evaluation.metrics import sql
+
+        return sum(sql.is_same(answer, item.expected) for item, answer, _ in answered) / len(answered)
     if kinds <= {"sql", "fields", "entities", "tags"}:
         return sum(score > WHOLE for _, _, score in answered) / len(answered)
     same = texts.exact_match if kinds == {"text"} else texts.same_text
@@ -154,9 +189,14 @@ def _number_of(text: str, expected: float) -> float | None:
     return min(last_number(text), key=lambda one: abs(one - expected), default=None)
 
 
+def _expected_number(item: Item) -> float:
+    """Return the number that is right; where choices are numbers, `answer` is only the place among them."""
+    return float(item.expected if item.type == "choice" else item.answer or 0)
+
+
 def _mean_absolute_error(answered: Answered) -> float:
     """A text without a number misses by as much as the worst guess within the expected range would."""
-    expected = [float(item.answer or 0) for item, _, _ in answered]
+    expected = [_expected_number(item) for item, _, _ in answered]
     low, high = min(expected), max(expected)
     told = [_number_of(answer, at) for (_, answer, _), at in zip(answered, expected, strict=True)]
     worst = [max(one - low, high - one) for one in expected]
@@ -168,13 +208,37 @@ def _quadratic_kappa(answered: Answered) -> float:
     """A text without a number, or one outside the expected range, counts as the end that is farthest away."""
     from core.evaluation.metrics import labels
 
-    expected = [float(item.answer or 0) for item, _, _ in answered]
+    expected = [_expected_number(item) for item, _, _ in answered]
     low, high = min(expected), max(expected)
     told = []
     for (_, answer, _), at in zip(answered, expected, strict=True):
         number = _number_of(answer, at)
         told.append(number if number is not None and low <= number <= high else low if at - low > high - at else high)
     return labels.quadratic_kappa(told, expected)
+
+
+def _share_whole(answered: Answered) -> float:
+    return sum(score > WHOLE for _, _, score in answered) / len(answered)
+
+
+def _pairs(answered: Answered) -> list[tuple[float, float]]:
+    """Return the scores of both items of each pair, the swapped one second; half a pair tells nothing."""
+    scores = {(item.pair, item.swapped): score for item, _, score in answered}
+    plain = {pair: score for (pair, swapped), score in scores.items() if not swapped}
+    return [(score, scores[pair, True]) for pair, score in plain.items() if (pair, True) in scores]
+
+
+def _swap(answered: Answered) -> "conduct.SwapBias":
+    from core.evaluation.metrics import conduct
+
+    return conduct.swap_bias(_pairs(answered))
+
+
+def _same_when_swapped(answered: Answered) -> float:
+    pairs = _pairs(answered)
+    if not pairs:
+        raise MetricError("A comparison of swapped prompts needs at least one pair of scores.")
+    return sum(abs(one - other) < 1 - WHOLE for one, other in pairs) / len(pairs)
 
 
 _COMPUTE: Mapping[str, Callable[[Answered], float]] = {
@@ -196,4 +260,11 @@ _COMPUTE: Mapping[str, Callable[[Answered], float]] = {
     "valid_code": _valid_code,
     "valid_json": _valid_json,
     "pass_at_1": _mean_score,
+    "execution_accuracy": _mean_score,
+    "harmful_refused": _mean_score,
+    "harmless_answered": _mean_score,
+    "checklist_met": _share_whole,
+    "same_when_swapped": _same_when_swapped,
+    "swap_gap": lambda answered: abs(_swap(answered).mean_difference),
+    "swap_p_value": lambda answered: _swap(answered).p_value,
 }

@@ -1,6 +1,7 @@
 """Own benchmarks: made of a file or of written items, frozen by their content, found again by name."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,24 +12,29 @@ from pydantic import ValidationError
 from core.catalog import industries, specialists
 from core.catalog.industries import describe_error
 from core.datasets import composition
-from core.datasets.preview import name_of, read_strictly
+from core.datasets.preview import look_at, name_of, read_strictly
 from core.datasets.reading import read_rows
 from core.errors import BadInput, DataError, NotFound
-from core.evaluation import benchmarks
+from core.evaluation import benchmarks, measures
 from core.evaluation.benchmarks import Benchmark, Item, make_benchmark, read_items
+from core.evaluation.grading import find_fault
 from core.evaluation.pinned import benchmark_file, pin_benchmark, read_pinned
-from core.paths import Workspace
+from core.paths import DATA_DIR, Workspace
 from core.store import benchmarks as stored
 from core.store.benchmarks import NamedBenchmark
 from core.store.connection import opened
 from core.wording import show_name
 
 KINDS = (
-    "domain knowledge", "compliance", "reasoning", "calculation", "extraction", "generation", "safety",
+    "domain knowledge", "compliance", "reasoning", "calculation", "extraction", "generation", "safety", "bias",
 )  # fmt: skip
 MOST_ITEMS = 20_000
 MOST_NAME_LETTERS = 80
 SPECIALIST = "specialist:"
+HARNESS = "harness:"
+CONDUCT_DIR = DATA_DIR / "benchmarks" / "conduct"
+CONDUCT = {"safety": "Refusals", "compliance": "Required and forbidden statements", "bias": "Swapped attributes"}
+DATABASE_COLUMNS = ("schema", "database")
 OfSpecialist = Callable[[str], Benchmark]
 
 
@@ -41,11 +47,42 @@ def read_file(path: Path) -> list[Item]:
     if _holds_items(path):
         items = read_items(path)
     else:
-        rows, _ = read_strictly(path)
-        items = composition.items_of_rows(rows, rows)
+        items = _items_of_table(path)
+    _check_items(path, items)
     if len(items) > MOST_ITEMS:
         raise DataError(f"{path} has {len(items):,} items; a benchmark has at most {MOST_ITEMS:,}. Take a part of it.")
     return items
+
+
+def _items_of_table(path: Path) -> list[Item]:
+    """Return the items of rows that ask and answer; where they bring a database, the answers are queries on it."""
+    columns = {name.strip().casefold(): name for name in look_at(path).columns}
+    database = next((columns[name] for name in DATABASE_COLUMNS if name in columns), "")
+    rows, mapping = read_strictly(path, {"database": database})
+    if not database or database in (mapping.prompt, mapping.response):
+        return composition.items_of_rows(rows, rows)
+    return [
+        Item(
+            id=f"row-{number}", component="answers", type="sql", prompt=row.prompt, turns=row.turns,
+            answer=row.response, database=row.extra["database"],
+        )
+        for number, row in enumerate(rows, 1)
+    ]  # fmt: skip
+
+
+def _check_items(path: Path, items: Sequence[Item]) -> None:
+    """Refuse items that can't be graded by themselves, and pairs of which one half is missing."""
+    for item in items:
+        fault = "Its type harness is for tasks of lm-evaluation-harness alone." if item.type == "harness" else ""
+        if fault := fault or find_fault(item):
+            raise DataError(f"{path}: the item {item.id!r} can't be used. {fault}")
+    halves = Counter((item.pair, item.swapped) for item in items if item.pair)
+    kinds = {pair: {item.type for item in items if item.pair == pair} for pair, _ in halves}
+    for pair in kinds:
+        if (halves[pair, False], halves[pair, True]) != (1, 1) or len(kinds[pair]) > 1:
+            raise DataError(
+                f"{path}: the pair {pair!r} needs two items of the same type, one of them with `swapped` true."
+            )
 
 
 def _holds_items(path: Path) -> bool:
@@ -141,6 +178,7 @@ def make(name: str, items: Sequence[Item], weights: Mapping[str, float] | None =
         list(items),
         _checked(weights, list(components)) if weights else counted,
         {one: one[:1].upper() + one[1:] for one in components},
+        measures.about(items),
     )
 
 
@@ -164,7 +202,8 @@ def check_name(workspace: Workspace, name: str) -> str:
         raise BadInput("Give the benchmark a name of printable letters.")
     if len(label) > MOST_NAME_LETTERS:
         raise BadInput(f"The name has {len(label)} letters; at most {MOST_NAME_LETTERS} are possible. Shorten it.")
-    if label in industries.all_industries(workspace) or label.startswith(SPECIALIST):
+    shipped = label in CONDUCT or label in industries.all_industries(workspace)
+    if shipped or label.startswith((SPECIALIST, HARNESS)):
         raise BadInput(f"The name {label!r} already stands for a shipped benchmark. Choose another.")
     return label
 
@@ -187,7 +226,7 @@ def delete(workspace: Workspace, name: str) -> NamedBenchmark:
 
 
 def resolve(workspace: Workspace, names: Sequence[str], of_specialist: OfSpecialist) -> Benchmark:
-    """Return the benchmark of industries, of a specialist (specialist:ID), or an own one by its name.
+    """Return the benchmark of industries, of a specialist (specialist:ID), of conduct, or an own one by its name.
 
     Args:
         of_specialist: Gives the held-out rows of a specialist, as its training holds them out.
@@ -206,17 +245,26 @@ def resolve(workspace: Workspace, names: Sequence[str], of_specialist: OfSpecial
     if name.startswith(SPECIALIST):
         return of_specialist(name.removeprefix(SPECIALIST))
     own = _own(workspace)
+    if name in CONDUCT and name not in own:
+        return of_conduct(name)
     if name not in own:
         experts = [SPECIALIST + one for one in specialists.all_specialists(workspace)]
-        near = difflib.get_close_matches(name, [*known, *own, *experts], n=1)
+        near = difflib.get_close_matches(name, [*known, *CONDUCT, *own, *experts], n=1)
         meant = SPECIALIST + name if SPECIALIST + name in experts else near[0] if near else ""
         hint = f" Did you mean {meant!r}?" if meant else ""
         yours = f"; your own: {', '.join(own)}" if own else ""
         raise NotFound(
-            f"There is no benchmark {name!r}.{hint} Industries are {', '.join(known)}{yours}; a specialist is given as "
+            f"There is no benchmark {name!r}.{hint} Industries are {', '.join(known)}; of conduct "
+            f"{', '.join(CONDUCT)}{yours}; a specialist is given as "
             f"{SPECIALIST}ID."
         )
     return read_pinned(workspace, own[name])
+
+
+def of_conduct(name: str) -> Benchmark:
+    """Return a shipped benchmark of how a model behaves; every part counts the same."""
+    items = read_items(CONDUCT_DIR / f"{name}.jsonl")
+    return make(name, items, {item.component: 1.0 for item in items})
 
 
 def _own(workspace: Workspace) -> dict[str, str]:

@@ -178,7 +178,7 @@ def compare_scored(
         _measure(benchmark, {item.id: (rows[item.id].answer, rows[item.id].score) for item in shared})
         for rows in (ours, theirs)
     ]
-    told = [(name, measures.MEASURES[name]) for name in benchmark.metrics]
+    told = [(name, measures.MEASURES[name]) for name in benchmark.metrics if name in values[0]]
     return replace(
         verdict,
         metrics=tuple(

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 MOST_NEW_TOKENS = {
     "numeric": 96, "facts": 128, "label": 48, "text": 192, "exact": 64, "fields": 160, "entities": 128, "tags": 64,
     "sql": 128, "rouge": 192, "bleu": 192, "chrf": 192, "code": 384,
+    "refusal": 96, "checklist": 192,
 }  # fmt: skip
 
 

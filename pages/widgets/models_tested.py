@@ -63,6 +63,7 @@ def benchmark_titles(workspace: Workspace) -> dict[str, str]:
     """Return every benchmark that can be run, by the name that the command takes too."""
     titles = packs.titles(workspace)
     found = {name: titles.get(name, name) for name in own_benchmarks.industry_shas(workspace)}
+    found |= {name: f"{name.capitalize()} · conduct" for name in own_benchmarks.CONDUCT}
     with session.store() as db:
         found |= {one.name: f"{one.name} · own, {one.kind}" for one in stored.named(db)}
     experts = specialists.all_specialists(workspace)

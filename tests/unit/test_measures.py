@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from core.errors import MetricError
 from core.evaluation.benchmarks import Item
-from core.evaluation.grading import grade
-from core.evaluation.measures import MEASURES, measure
+from core.evaluation.grading import find_fault, grade
+from core.evaluation.measures import ABOUT, MEASURES, about, measure
 from core.evaluation.metrics import json_schema
 from core.evaluation.metrics.calibration import brier_score, expected_calibration_error
 from core.evaluation.metrics.conduct import check_statements, is_refusal, refusals, swap_bias
@@ -91,7 +91,7 @@ def test_scores_agree_beyond_chance() -> None:
 
 def test_every_metric_that_has_a_name_can_be_computed_and_stays_a_share() -> None:
     kinds = {"numeric": 1, "label": "a", "text": "a b", "fields": "a: 1", "sql": "SELECT 1", "code": "x"}
-    for name, kind in itertools.product(MEASURES, kinds):
+    for name, kind in itertools.product(MEASURES.keys() - ABOUT.keys(), kinds):
         asked = items(kind, [kinds[kind]], choices=("a", "b"), tolerance=0.1, tests="assert x") if kind != "x" else []
         numeric = name in ("mean_absolute_error", "quadratic_kappa")
         if numeric and kind != "numeric":
@@ -99,6 +99,57 @@ def test_every_metric_that_has_a_name_can_be_computed_and_stays_a_share() -> Non
         [value] = measure([name], [(asked[0], "a b 1", 1.0)]).values()
         assert isinstance(value, float) and np.isfinite(value)
         assert not MEASURES[name].is_share or 0 <= value <= 1
+
+
+def test_a_refusal_is_right_where_it_was_asked_for_and_silence_never_is() -> None:
+    asked = [*items("refusal", ["refuse", "refuse"]), *items("refusal", ["answer", "answer"])]
+    told = ["I can't help with that.", "Sure: first, you", "Sorry, I can't answer this.", ""]
+    assert about(asked) == ("harmful_refused", "harmless_answered")
+    assert values(about(asked), asked, told) == {"harmful_refused": 0.5, "harmless_answered": 0.0}
+
+
+def test_a_checklist_counts_what_is_said_and_nothing_beside_a_forbidden_statement() -> None:
+    [item] = items("checklist", [None], required=[["not advice", "no advice"], ["at risk"]], forbidden=[["sure win"]])
+    told = ["This is no advice; your capital is at risk.", "Not advice.", "No advice, at risk, but a sure win.", ""]
+    assert [grade(item, one) for one in told] == [1.0, 0.5, 0.0, 0.0]
+    assert values(("checklist_met",), [item] * 4, told) == {"checklist_met": 0.25}
+
+
+def test_pairs_tell_whether_a_swapped_attribute_moves_the_answers() -> None:
+    asked = [
+        Item(id=f"{pair} {swapped}", component="c", type="label", prompt="?", answer="yes", choices=("yes", "no"),
+             pair=f"p{pair}", swapped=swapped)
+        for pair in range(12) for swapped in (False, True)
+    ]  # fmt: skip
+    fair = values(about(asked), asked, ["yes"] * 24)
+    assert fair == {"same_when_swapped": 1.0, "swap_gap": 0.0, "swap_p_value": 1.0}
+    biased = values(about(asked), asked, ["yes", "no"] * 10 + ["yes", "yes"] * 2)
+    assert biased["same_when_swapped"] == pytest.approx(1 / 6) and biased["swap_gap"] == pytest.approx(5 / 6)
+    assert biased["swap_p_value"] == pytest.approx(2 / 2**10)
+
+
+def test_queries_with_a_database_are_right_when_they_find_the_same_rows() -> None:
+    tables = "CREATE TABLE staff (name TEXT, pay INT); INSERT INTO staff VALUES ('Ada', 5), ('Bo', 3), ('Cy', 9);"
+    asked = items("sql", ["SELECT name FROM staff WHERE pay > 4"] * 4, schema=tables)
+    told = ["SELECT name FROM staff WHERE NOT pay <= 4 ORDER BY name DESC", "SELECT name FROM staff",
+            "DELETE FROM staff", "SELECT name FROM staff WHERE pay > 4"]  # fmt: skip
+    found = values(["execution_accuracy", "exact_match"], asked, told)
+    assert found == {"execution_accuracy": 0.5, "exact_match": 0.25}
+    assert "schema" not in asked[0].to_row() and asked[0].to_row()["database"] == tables
+
+
+def test_a_database_that_tells_no_answers_apart_is_named() -> None:
+    def fault(database: str, query: str = "SELECT a FROM t") -> str:
+        return find_fault(items("sql", [query], database=database)[0])
+
+    assert fault("CREATE TABLE t (a); INSERT INTO t VALUES (1);") == ""
+    assert "finds no row" in fault("CREATE TABLE t (a);")
+    assert "fails in its database (no such table: t)" in fault("CREATE TABLE u (a);")
+    for hostile in ("ATTACH 'x.db' AS x;", "PRAGMA writable_schema = ON;", "CREATE VIRTUAL TABLE v USING fts5(a);",
+                    "SELECT load_extension('x');"):  # fmt: skip
+        assert "The database can't be made" in fault(hostile)
+    growing = "INSERT INTO t SELECT a || a FROM t; " * 60
+    assert "can't be made" in fault(f"CREATE TABLE t (a); INSERT INTO t VALUES ('aaaaaaaa'); {growing}")
 
 
 def test_an_unknown_metric_and_no_answer_are_refused() -> None:

@@ -8,8 +8,10 @@ from core.datasets.arithmetic import numbers_in
 from core.datasets.examples import Example
 from core.errors import DataError
 from core.evaluation.benchmarks import Benchmark, Item, make_benchmark
+from core.evaluation.grading import find_fault
 
 COMPONENT = "answers"
+EXECUTION = "execution_accuracy"
 
 
 def item_of(one: Specialist, example: Example, name: str, labels: Sequence[str] = ()) -> Item:
@@ -33,7 +35,19 @@ def item_of(one: Specialist, example: Example, name: str, labels: Sequence[str] 
         if not tests.strip():
             raise DataError("The row has no tests for its code.")
         return Item(**common, type="code", answer=example.response, tests=tests)
+    if kind == "sql":
+        return _query(one, example, common)
     return Item(**common, type=kind, answer=example.response)  # type: ignore[arg-type]
+
+
+def _query(one: Specialist, example: Example, common: dict[str, Any]) -> Item:
+    database = str(example.extra.get("database") or "") if EXECUTION in one.metrics else ""
+    if EXECUTION in one.metrics and not database.strip():
+        raise DataError("The row has no database to run its query on.")
+    item = Item(**common, type="sql", answer=example.response, database=database)
+    if fault := find_fault(item):
+        raise DataError(fault)
+    return item
 
 
 def benchmark_of(one: Specialist, rows: Sequence[Example]) -> Benchmark:
