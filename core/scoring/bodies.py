@@ -40,7 +40,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     rubric: Annotated[Name, Field(description="By what is scored; see /rubrics.")] = DEFAULT
-    adapter: Annotated[Name, Field(description="Which model scores; see /models. Empty for the one in production.")] = ""
+    adapter: Annotated[Name, Field(description="Which model scores; see /models. Empty for the one in production.")] = (
+        ""
+    )
     detail: Annotated[
         Detail, Field(description="scores: numbers only, fast. full: with reasons, notes and evidence.")
     ] = "full"
@@ -188,4 +190,4 @@ def read_given(given: Any, rubric: Rubric, *, mask: bool = False) -> Transcript:
         transcript = reading.read_transcript(text, rubric)
     except RecursionError:
         raise TranscriptError("The transcript is nested too deeply to be read.") from None
-    return masking.mask(transcript)[0] if mask else transcript
+    return masking.mask(transcript, rubric)[0] if mask else transcript
