@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from core.datasets.chat import Encoded
-from core.model import packed
+from core.model import forked, packed
 from core.model.kernels import Kernels, random_bytes
 
 MODEL_TYPES = {"llama", "mistral", "qwen2"}
@@ -175,12 +175,19 @@ class LeanEngine:
         losses = packed.head_losses(hidden, self.head, None, targets)[:count]
         return list(losses.split([example.supervised for example in examples]))
 
+    @torch.no_grad()
+    def read_next(self, batch: packed.PackedBatch, choices: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the chosen tokens behind each ending (see `forked.make_readings`), up to a constant."""
+        hidden, _, count = self._hidden(batch)
+        return F.linear(hidden[:count], self.head.index_select(0, choices)).float()
+
     def _hidden(self, batch: packed.PackedBatch) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Return the normed last hidden states at the predicting positions, their targets, and how many are real.
 
         Both are filled up to a multiple of 32 rows.
         """
-        filling = -batch.tokens % TOKEN_STEP
+        forks = batch.documents if isinstance(batch.documents, forked.Forks) else None
+        filling = 0 if forks else -batch.tokens % TOKEN_STEP
         ids = F.pad(batch.ids[0], (0, filling))
         positions = torch.cat([batch.positions, torch.arange(filling)[None]], dim=1)
         lengths = (*batch.documents.lengths, filling) if filling else batch.documents.lengths
@@ -193,7 +200,7 @@ class LeanEngine:
         for number, block in enumerate(self.blocks):
             mixed = self._product(normed, block.mixed, training)
             query, key, value = _Rotate.apply(mixed, cos, sin, self)
-            attended = self._attend(query, key, value, lengths, block.window)
+            attended = self._attend(query, key, value, forks or lengths, block.window)
             x, normed = _AddNorm.apply(x, self._product(attended, block.out, training), block.attention_norm, self)
             gated = _Gate.apply(self._product(normed, block.both, training), self)
             following = self.blocks[number + 1].input_norm if number + 1 < len(self.blocks) else self.final_norm
@@ -207,11 +214,18 @@ class LeanEngine:
         return out
 
     def _attend(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: tuple[int, ...], window: int | None
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        layout: tuple[int, ...] | forked.Forks,
+        window: int | None,
     ) -> torch.Tensor:
-        """Return attention within each document, (tokens, heads x size)."""
-        documents = packed.Documents(lengths, torch.empty(0))
+        """Return attention within each document, or along forks, (tokens, heads x size)."""
         q, k, v = (part.transpose(0, 1)[None] for part in (query, key, value))
+        if isinstance(layout, forked.Forks):
+            return forked.attend_segments(q, k, v, layout, window=window)[0].flatten(1).to(self.kind)
+        documents = packed.Documents(layout, torch.empty(0))
         return packed.attend_each(q, k, v, documents, window=window)[0].flatten(1).to(self.kind)
 
 
