@@ -14,6 +14,8 @@ from core.cli.workplace import open_workspace
 from core.errors import AppError, BadInput, ConfigError
 from core.paths import Workspace
 from core.process import queue
+from core.scoring.composition import RubricSourcing
+from core.scoring.composition import compose as compose_rubric
 from core.store import evaluations
 from core.store.connection import opened
 from core.store.jobs import Job
@@ -33,7 +35,12 @@ def train(
         str, typer.Option(help="Specialist, with generated examples or those of --data or --source; see specialists.")
     ] = "",
     source: Annotated[str, typer.Option(help="generated, or hub for the specialist's dataset there.")] = "generated",
-    rows: Annotated[int | None, typer.Option(min=1, help="At most so many rows of the specialist's data.")] = None,
+    rubric: Annotated[
+        str, typer.Option(help="Rubric, with made transcripts or the rated ones of --data; see `atelier data make`.")
+    ] = "",
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="At most so many rows of the specialist's data, or rated transcripts.")
+    ] = None,
     base: Annotated[str | None, typer.Option(help="starter, a local folder, or a hub id such as owner/name.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     config: Annotated[Path | None, typer.Option(help="YAML file with training fields.")] = None,
@@ -57,13 +64,17 @@ def train(
     chosen_base = next((one for one in (base, named_base) if one is not None), fallback)
     resolved = submission.configure(chosen_base, preset, changes, expert)
     place = open_workspace() if dataset else Workspace.chosen()
-    if expert:
+    if rubric:
+        if industry or dataset or mix or expert or source != "generated":
+            raise BadInput("A rubric has data of its own. Give --rubric with --data and --rows at most.")
+        composed = compose_rubric(place, chosen_base, resolved, RubricSourcing(rubric, data, rows))
+    elif expert:
         if industry or dataset or mix:
             raise BadInput("A specialist has data of its own. Leave --industry, --dataset and --mix out.")
         composed = submission.compose_specialist(place, resolved, _sourcing(expert, source, data, rows), say_download)
     else:
         if source != "generated" or rows is not None:
-            raise BadInput("--source and --rows belong to --specialist.")
+            raise BadInput("--source belongs to --specialist, --rows to --specialist or --rubric.")
         composed = submission.compose(place, resolved, industry or [], data, _read_mix(mix or []), dataset)
     workspace = open_workspace()
     draft = submission.draft(workspace, chosen_base, resolved, composed)

@@ -48,6 +48,7 @@ class Composition:
     source: dict[str, Any]
     removed: dict[str, int]
     specialist: str = ""
+    rubric: str = ""
     dropped: tuple[dict[str, str], ...] = ()
 
     @property
@@ -128,7 +129,7 @@ def of_specialist(prepared: Prepared) -> Composition:
     removed: dict[str, int] = dict(prepared.manifest["counts"]["dropped"])
     source = prepared.manifest | {"held_out": len(held)}
     dropped = tuple(row.to_row() for row in prepared.dropped)
-    return Composition(one.title, prepared.training, benchmark_of(one, held), source, removed, one.id, dropped)
+    return Composition(one.title, prepared.training, benchmark_of(one, held), source, removed, one.id, dropped=dropped)
 
 
 def of_file(path: Path) -> Composition:

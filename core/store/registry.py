@@ -19,9 +19,11 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 Action = Literal["promote", "hold", "rollback", "archive", "undo"]
 Moves = dict[str, tuple[Stage, Stage]]
 SPECIALIST = "specialist:"
+RUBRIC = "rubric:"
 
 _SCOPE = f"""CASE WHEN coalesce(json_extract(card, '$.specialist'), '') <> ''
     THEN '{SPECIALIST}' || json_extract(card, '$.specialist')
+    WHEN coalesce(json_extract(card, '$.rubric'), '') <> '' THEN '{RUBRIC}' || json_extract(card, '$.rubric')
     ELSE coalesce(json_extract(card, '$.benchmark_name'), '') END"""
 
 
@@ -68,8 +70,10 @@ class Decision:
 
 
 def scope_of(card: Mapping[str, Any]) -> str:
-    """Return the scope of an adapter by its card: the specialist that it was trained for, else its benchmark."""
-    return f"{SPECIALIST}{card['specialist']}" if card.get("specialist") else str(card.get("benchmark_name") or "")
+    """Return the scope of an adapter by its card: the specialist or rubric it was trained for, else its benchmark."""
+    if card.get("specialist"):
+        return f"{SPECIALIST}{card['specialist']}"
+    return f"{RUBRIC}{card['rubric']}" if card.get("rubric") else str(card.get("benchmark_name") or "")
 
 
 def entries(db: sqlite3.Connection, scope: str | None = None) -> list[Entry]:

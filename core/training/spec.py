@@ -25,6 +25,7 @@ class TrainSpec(BaseModel):
     baseline_only: bool = False
     counted: dict[str, float] = {}
     specialist: str = ""
+    rubric: str = ""
     aims: Annotated[
         dict[str, dict[str, float]], Field(description="What the specialist's metrics should reach: baseline, tuned.")
     ] = {}

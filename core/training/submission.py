@@ -333,6 +333,7 @@ def submit(
         baseline_only=baseline_only,
         counted=planned.counted,
         specialist=chosen.specialist,
+        rubric=chosen.rubric,
         aims=_aims(workspace, chosen.specialist),
     )
     return queue.submit(
