@@ -24,6 +24,7 @@ page = st.navigation(
             ),
         ],
         "Use": [
+            st.Page("pages/use/transcripts.py", title="Transcripts", icon=":material/forum:", url_path="transcripts"),
             st.Page("pages/use/models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
         ],
     }

@@ -412,6 +412,7 @@ def _card(
         "config": spec.config.model_dump(mode="json"),
         "industries": list(spec.industries),
         "specialist": spec.specialist,
+        "rubric": spec.rubric,
         "steps": outcome.state.step,
         "tokens": outcome.state.tokens,
         "seconds": outcome.state.seconds,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.catalog.rubrics import Dimension, Rubric
 from core.scoring.result import Score, Scored
+from core.wording import clip
 from pages.widgets.text import plain
 
 COLORS = ("#1f8f7b", "#4c7fb8", "#b87a20", "#8a63a8", "#b4586a", "#5f8a3a", "#7a6a58", "#3f8f9f")
@@ -56,6 +57,16 @@ def show_notes(scored: Scored) -> None:
         with place:
             st.markdown(f"**{icon} {title}**")
             st.markdown("\n".join(f"- {plain(part)}" for part in parts) or ":gray[The model named nothing.]")
+
+
+def show_flags(scored: Scored) -> None:
+    """Draw what is not scored because it speaks to the scorer, and why."""
+    if not scored.flags:
+        return
+    count = "One passage is" if len(scored.flags) == 1 else f"{len(scored.flags)} passages are"
+    with st.expander(f"{count} not scored", icon=":material/gpp_maybe:"):
+        for flag in scored.flags:
+            st.markdown(f"“{plain(clip(flag.text, 160))}”  \n:gray[{plain(flag.told)}]")
 
 
 def _overall(scored: Scored, beside: tuple[str, Scored] | None) -> str:

@@ -1,0 +1,76 @@
+"""One press of Score: what was chosen, what came of it, and what could not be read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.catalog.rubrics import Rubric
+from core.errors import AppError
+from core.paths import Workspace
+from core.scoring import client, masking, reading
+from core.scoring.report import Entry
+from core.scoring.result import Scored
+from core.scoring.transcript import Transcript
+from pages.widgets.transcript_form import Given
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to score: the rubric, the model with its name, perhaps another one beside it, and whether to mask first."""
+
+    rubric: Rubric
+    model: str
+    model_name: str
+    other: str = ""
+    other_name: str = ""
+    mask: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows; `others` are the scores of the model beside, in the order of the entries."""
+
+    choice: Choice
+    entries: tuple[Entry, ...]
+    others: tuple[Scored, ...]
+    refused: tuple[tuple[str, str], ...]
+
+    @property
+    def rubric(self) -> Rubric:
+        return self.choice.rubric
+
+    @property
+    def many(self) -> bool:
+        return len(self.entries) + len(self.refused) > 1
+
+    def beside(self, place: int) -> tuple[str, Scored] | None:
+        return (self.choice.other_name, self.others[place]) if self.others else None
+
+
+def run(workspace: Workspace, given: Sequence[Given], choice: Choice) -> Shown:
+    """Read and score conversations; one that can't be read is refused by itself.
+
+    Raises:
+        ServiceError: The scoring service can't be had.
+        BadInput: The model can't be used.
+    """
+    read: list[tuple[str, Transcript]] = []
+    refused: list[tuple[str, str]] = []
+    for one in given:
+        try:
+            transcript = reading.read_transcript(one.content, choice.rubric, one.name)
+        except AppError as error:
+            refused.append((one.name, str(error)))
+        else:
+            read.append((one.name, masking.mask(transcript)[0] if choice.mask else transcript))
+    found: list[list[Scored | None]] = []
+    for model in filter(None, (choice.model, choice.other)):
+        answers = client.score(workspace, [transcript for _, transcript in read], choice.rubric.id, model)
+        found.append([])
+        for (name, _), answer in zip(read, answers, strict=True):
+            found[-1].append(answer if isinstance(answer, Scored) else None)
+            if not isinstance(answer, Scored) and (name, answer.detail) not in refused:
+                refused.append((name, answer.detail))
+    kept = [place for place in range(len(read)) if all(answers[place] is not None for answers in found)]
+    columns = [[answer for place in kept if (answer := answers[place]) is not None] for answers in found]
+    entries = [Entry(read[place][0], scored, read[place][1]) for place, scored in zip(kept, columns[0], strict=True)]
+    return Shown(choice, tuple(entries), tuple(columns[1]) if len(columns) > 1 else (), tuple(refused))
