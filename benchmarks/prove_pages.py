@@ -5,7 +5,8 @@
     python -m benchmarks.prove_pages --fill FOLDER    only make the workspace, to look at it
 
 The workspace is a temporary one: the shipped benchmarks with made-up answers, and an own benchmark of 500 items. Every
-view is drawn in this process by Streamlit's own runner; what is timed is the run of the script, as in the web server.
+view is drawn by Streamlit's own runner, in a process of its own that has done what the web server does at its start and
+has drawn the front page; what is timed is the run of the script, as in the web server.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +37,7 @@ from core.store.connection import opened, transaction
 TARGET_MS = 300.0
 OWN = "our 500 questions"
 LABELS = ("billing", "delivery", "returns", "account", "complaint")
-PAGES = {"Benchmarks": "pages/prove/benchmarks.py", "Leaderboard": "pages/prove/leaderboard.py"}
+MODULE = "benchmarks.prove_pages"
 
 
 def main() -> None:
@@ -47,9 +48,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9, help="drawings of each view after the first")
     parser.add_argument("--fill", type=Path, help="only make the workspace in this folder")
     parser.add_argument("--json", type=Path, help="write everything into this file instead of benchmarks/results")
+    parser.add_argument("--view", help=argparse.SUPPRESS)
     chosen = parser.parse_args(sys.argv[1:])
     if chosen.quick:
         chosen.adapters, chosen.answers, chosen.runs = chosen.adapters // 10, chosen.answers // 10, 3
+    if chosen.view:
+        with arms.speaking() as tell:
+            tell(draw(Workspace.chosen(), chosen.view, chosen.runs))
+        return
     if chosen.fill:
         fill(Workspace(chosen.fill.resolve()), chosen.adapters, chosen.answers)
         return
@@ -148,72 +154,90 @@ def _evaluate(db: sqlite3.Connection, job: str, fingerprint: str, adapter: str, 
 
 # The measurement
 
+BENCHMARKS, LEADERBOARD = "pages/prove/benchmarks.py", "pages/prove/leaderboard.py"
 
-def measure(workspace: Workspace, runs: int) -> dict[str, dict[str, list[float]]]:
-    """Return for each view the server's time of its first drawing and of later ones, in milliseconds."""
-    os.environ |= {"ATELIER_HOME": str(workspace.root), "ATELIER_WARM": "0"}
-    from streamlit.testing.v1 import AppTest
 
-    from core.process import queue
+@dataclass(frozen=True)
+class Step:
+    """One drawing: of a page that is gone to (empty: the one that is open), with what was chosen on it."""
 
-    queue.ensure_supervisor = lambda workspace: False  # nothing is to work beside the measurement
-    times = _watch()
-    tab = AppTest.from_file(str(PROJECT_DIR / "app.py"), default_timeout=120).run()
+    page: str
+    state: dict[str, Any] = field(default_factory=dict)
 
-    def timed(change: Callable[[Any], None]) -> dict[str, list[float]]:
-        found = []
-        for _ in range(runs + 1):
-            change(tab)
-            times.clear()
-            tab.run()
-            if tab.exception:
-                raise SystemExit(f"The page failed: {tab.exception[0].message}")
-            found.append(sum(times))
-        return {"first": found[:1], "later": found[1:]}
 
-    def go(page: str) -> Callable[[Any], None]:
-        return lambda one: one.switch_page(PAGES[page])
-
-    def hold(**state: Any) -> Callable[[Any], None]:
-        def change(one: Any) -> None:
-            for key, value in state.items():
-                one.session_state[key] = value
-
-        return change
-
-    def choose(key: str, pick: Callable[[Sequence[str]], str]) -> Callable[[Any], None]:
-        def change(one: Any) -> None:
-            (box,) = [box for box in one.selectbox if box.key == key]
-            box.set_value(pick(box.options_raw if hasattr(box, "options_raw") else box.options))
-
-        return change
-
+def make_views(workspace: Workspace) -> dict[str, list[Step]]:
+    """Return for each view the drawings on the way to it and, last, the one that is timed."""
     with opened(workspace) as db:
         rows = evaluations.recent(db, 10_000)
         own = [row.id for row in rows if row.benchmark == OWN][:2]
         finance = [row for row in rows if row.benchmark == "finance"]
     board = f"{finance[0].benchmark_sha}-{finance[0].settings_sha}"
-    views = {"Benchmarks, results": timed(go("Benchmarks"))}
-    views["Benchmarks, two compared on 500 items"] = timed(hold(shown_evaluations=own))
-    views["Benchmarks, search"] = timed(hold(evaluation_search="retail"))
-    views["Benchmarks, forgetting"] = timed(hold(benchmark_tabs="Forgetting", evaluation_search=""))
-    views["Benchmarks, forgetting, next page"] = timed(hold(matrix_page=2))
-    views["Benchmarks, judge by eye"] = timed(hold(benchmark_tabs="Judge by eye"))
-    views["Leaderboard, all industries"] = timed(go("Leaderboard"))
-    views[f"Leaderboard, finance ({len(finance)} models)"] = timed(hold(board=board))
-    return views
+    forgetting = [Step(BENCHMARKS), Step("", {"benchmark_tabs": "Forgetting"})]
+    return {
+        "Benchmarks, results": [Step(BENCHMARKS)],
+        "Benchmarks, two compared on 500 items": [Step(BENCHMARKS, {"shown_evaluations": own})],
+        "Benchmarks, search": [Step(BENCHMARKS), Step("", {"evaluation_search": "retail"})],
+        "Benchmarks, forgetting": forgetting,
+        "Benchmarks, forgetting, next page": [*forgetting, Step("", {"matrix_page": 2})],
+        "Benchmarks, judge by eye": [Step(BENCHMARKS), Step("", {"benchmark_tabs": "Judge by eye"})],
+        "Leaderboard, all industries": [Step(LEADERBOARD)],
+        f"Leaderboard, finance ({len(finance)} models)": [Step(LEADERBOARD), Step("", {"board": board})],
+    }
 
 
-def _watch() -> list[float]:
-    """Time every run of a script, and return the list that the times go into."""
+def measure(workspace: Workspace, runs: int) -> dict[str, dict[str, list[float]]]:
+    """Return for each view the server's time of its first drawing and of later ones, in milliseconds.
+
+    Each view has a process of its own, so that no first drawing finds what another one has computed.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in make_views(workspace):
+        arguments = ["--view", name, "--runs", str(runs)]
+        outcome = arms.run_arm(MODULE, arguments, os.environ | {"ATELIER_HOME": str(workspace.root)})
+        arms.note(name, outcome)
+        if "failed" in outcome:
+            raise SystemExit(f"{name}: {outcome['failed']}")
+        found[name] = outcome
+    return found
+
+
+def draw(workspace: Workspace, name: str, runs: int) -> dict[str, list[float]]:
+    """Get ready as the web server does, draw the front page and what leads to the view, then the view several times."""
+    from streamlit.testing.v1 import AppTest
+
+    from core.process import queue
+    from pages.widgets import server
+
+    queue.ensure_supervisor = lambda workspace: False  # nothing is to work beside the measurement
+    times = _watch()
+    server.warm()
+    tab = AppTest.from_file(str(PROJECT_DIR / "app.py"), default_timeout=120).run()
+    *before, wanted = make_views(workspace)[name]
+    found: list[list[float]] = []
+    for step in (*before, *[wanted] * (runs + 1)):
+        if step.page:
+            tab.switch_page(step.page)
+        for key, value in step.state.items():
+            tab.session_state[key] = value
+        times.clear()
+        tab.run()
+        if tab.exception:
+            raise SystemExit(f"The page failed: {tab.exception[0].message}")
+        found.append([sum(parts) for parts in zip(*times, strict=True)])
+    (first, processor), *later = found[len(before) :]
+    return {"first": [first], "first_processor": [processor], "later": [clock for clock, _ in later]}
+
+
+def _watch() -> list[tuple[float, float]]:
+    """Time every run of a script, and return the list that the times go into: on the clock, and of the processor."""
     from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 
-    run_script, times = ScriptRunner._run_script, list[float]()
+    run_script, times = ScriptRunner._run_script, list[tuple[float, float]]()
 
     def timed(self: Any, rerun_data: Any) -> None:
-        began = time.perf_counter()
+        began, processor = time.perf_counter(), time.process_time()
         run_script(self, rerun_data)
-        times.append(1e3 * (time.perf_counter() - began))
+        times.append((1e3 * (time.perf_counter() - began), 1e3 * (time.process_time() - processor)))
 
     ScriptRunner._run_script = timed  # type: ignore[method-assign]
     return times
@@ -222,11 +246,10 @@ def _watch() -> list[float]:
 def report(views: dict[str, dict[str, list[float]]]) -> None:
     rows = []
     for name, found in views.items():
-        later = statistics.median(found["later"])
-        met = "met" if max(later, found["first"][0]) <= TARGET_MS else "first drawing MISSED"
-        rows.append((name, f"{found['first'][0]:.0f}", arms.spread(found["later"], 0),
-                     met if later <= TARGET_MS else "MISSED"))  # fmt: skip
-    print_table(("view", "first, ms", "later, ms: median (least..most)", f"{TARGET_MS:.0f} ms"), rows)
+        (first,), (processor,) = found["first"], found["first_processor"]
+        met = "met" if max(first, statistics.median(found["later"])) <= TARGET_MS else "MISSED"
+        rows.append((name, f"{first:.0f}", f"{processor:.0f}", arms.spread(found["later"], 0), met))
+    print_table(("view", "first, ms", "processor", "later, ms: median (least..most)", f"{TARGET_MS:.0f} ms"), rows)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from core.store import evaluations
 from core.store.evaluations import Standing
 
 MOST_EXACT_PAIRS = 1_000
+NEAR_Z = 1.95
 OVERALL = "all industries"
 
 
@@ -114,7 +115,9 @@ def rank_ranges(weighted: np.ndarray) -> list[tuple[int, int]]:
         squares = np.diag(inner)
         spread = np.sqrt(np.maximum(squares[first] + squares[second] - 2 * inner[first, second], 0))
         gap = weighted.sum(axis=1)[first] - weighted.sum(axis=1)[second]
-        p_values = normal_p(np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 1e-9))
+        z = np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 1e-9)
+        p_values, far = np.ones(len(z)), np.abs(z) > NEAR_Z  # what is nearer fails without a correction already
+        p_values[far] = normal_p(z[far])
         ahead = gap > 0
     proven = holm(p_values) < 1 - LEVEL
     better, worse = np.zeros(count, int), np.zeros(count, int)
@@ -139,11 +142,11 @@ def rank(db: sqlite3.Connection, workspace: Workspace, board: Board) -> list[Lin
     Raises:
         DataError: The benchmark is gone or damaged.
     """
-    weighted = _weighted(db, workspace, board, tuple(row.id for row in board.rows))
+    ranges = _ranges(db, workspace, {board.sha: tuple(row.id for row in board.rows)})
     names = name_models(board.rows)
     found = [
         _line(places, names[row.model], board.benchmark, [row], (row.score, row.low, row.high))
-        for row, places in zip(board.rows, rank_ranges(weighted), strict=True)
+        for row, places in zip(board.rows, ranges, strict=True)
     ]
     return _sorted(found)
 
@@ -161,10 +164,8 @@ def rank_over_all(db: sqlite3.Connection, workspace: Workspace, chosen: Sequence
     whole = [model for model, rows in by_model.items() if len(rows) == len(chosen)]
     places: dict[tuple[str, str], tuple[int, int]] = {}
     if whole:
-        parts = [
-            _weighted(db, workspace, board, tuple(by_model[model][board.sha].id for model in whole)) for board in chosen
-        ]
-        places = dict(zip(whole, rank_ranges(np.hstack(parts) / len(chosen)), strict=True))
+        ids = {board.sha: tuple(by_model[model][board.sha].id for model in whole) for board in chosen}
+        places = dict(zip(whole, _ranges(db, workspace, ids), strict=True))
     return _sorted(
         [
             _line(places.get(model), names[model], OVERALL, list(rows.values()), mean_of(list(rows.values())))
@@ -242,9 +243,23 @@ def score_table(db: sqlite3.Connection, evaluation_ids: Sequence[str]) -> np.nda
     return np.array([_kept[one] for one in evaluation_ids])
 
 
-def _weighted(db: sqlite3.Connection, workspace: Workspace, board: Board, ids: tuple[str, ...]) -> np.ndarray:
-    weights, _ = pinned_shares(workspace, board.sha)
-    return score_table(db, ids) * weights
+_kept_ranges: dict[tuple[tuple[str, ...], ...], list[tuple[int, int]]] = {}
+_MOST_RANGES = 200
+
+
+def _ranges(db: sqlite3.Connection, workspace: Workspace, ids: Mapping[str, tuple[str, ...]]) -> list[tuple[int, int]]:
+    """Return the places of models by their evaluations on each benchmark; the same evaluations are ranked once.
+
+    Args:
+        ids: By the benchmark's hash the evaluations, the same models in the same order.
+    """
+    key = tuple(ids.values())
+    if key not in _kept_ranges:
+        parts = [score_table(db, some) * pinned_shares(workspace, sha)[0] for sha, some in ids.items()]
+        if len(_kept_ranges) >= _MOST_RANGES:
+            _kept_ranges.clear()
+        _kept_ranges[key] = rank_ranges(np.hstack(parts) / len(parts))
+    return _kept_ranges[key]
 
 
 def main_boards(found: Sequence[Board], industries: Mapping[str, str]) -> list[Board]:

@@ -203,9 +203,17 @@ def show_results() -> None:
     st.markdown("##### Item by item")
     item_table.show(answered, shown, labels)
     if item_table.has_labels(benchmark):
-        with st.expander("Which label was taken for which", icon=":material/grid_view:"):
-            item_table.show_confusion(answered, labels, last.id)
-    item_table.offer_exports(answered, shown, labels, list(own_benchmarks.industry_shas(workspace)))
+        # What is closed is not drawn: to find the labels in all answers takes a moment.
+        place = st.expander(
+            "Which label was taken for which",
+            icon=":material/grid_view:",
+            key=f"confusion-{last.id}",
+            on_change="rerun",
+        )
+        if place.open:
+            with place:
+                item_table.show_confusion(answered, labels, last.id)
+    item_table.offer_exports(answered, shown, labels, lambda: own_benchmarks.industry_shas(workspace))
 
 
 def show_alone(row: Standing) -> None:

@@ -1,7 +1,7 @@
 """One or two evaluations item by item: filters, search, the whole of one item, labels that were confused, exports."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,7 +210,10 @@ def _confusion_figure(names: list[str], table: list[list[int]]) -> go.Figure:
 
 
 def offer_exports(
-    answered: list[Answered], chosen: Sequence[Standing], labels: Sequence[str], industries: Sequence[str]
+    answered: list[Answered],
+    chosen: Sequence[Standing],
+    labels: Sequence[str],
+    industries: Callable[[], Collection[str]],
 ) -> None:
     """Draw the buttons that save the items as CSV and the models' summaries as JSON; both are made when pressed."""
 
@@ -229,7 +232,7 @@ def offer_exports(
 
     def summaries_json() -> str:
         with session.store() as db:
-            found = [stored_summary.of_model(db, one, industries) for one in chosen]
+            found = [stored_summary.of_model(db, one, industries()) for one in chosen]
         return json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False)
 
     with st.container(horizontal=True, vertical_alignment="center"):

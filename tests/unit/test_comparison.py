@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.errors import MetricError
+from core.evaluation import comparison
 from core.evaluation.benchmarks import Item, make_benchmark
 from core.evaluation.comparison import Paired, Verdict, compare, mcnemar_p, permutation_p, score_interval
 from core.evaluation.results import compare_scored
@@ -275,3 +276,12 @@ def test_stored_answers_are_paired_by_their_items_whatever_their_order() -> None
     assert (verdict.items, verdict.tuned_score, verdict.outcome) == (11, pytest.approx(10 / 11), "better")
     with pytest.raises(MetricError, match="no items"):
         compare_scored(benchmark, base, [])
+
+
+def test_an_interval_does_not_depend_on_how_many_draws_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, parts = np.linspace(0, 1, 61), ["sums", "rates"] * 30 + ["sums"]
+    found = set()
+    for draws in (1, 1_000, 100_000, 10_000_000):
+        monkeypatch.setattr(comparison, "IN_SIGHT", draws)
+        found.add(score_interval(scores, parts, {"sums": 0.7, "rates": 0.3}))
+    assert len(found) == 1
