@@ -13,7 +13,7 @@ import typer
 from core.catalog import bases as base_models
 from core.catalog import endpoints
 from core.catalog import industries as packs
-from core.cli import data, experts, jobs, measure, models, own_benchmarks, rank, train
+from core.cli import data, experts, jobs, measure, models, own_benchmarks, rank, score, serve, train
 from core.cli import doctor as checks
 from core.cli.output import print_json, print_table, say, show_help
 from core.datasets.reading import read_examples
@@ -41,6 +41,8 @@ app.add_typer(own_benchmarks.app, name="benchmarks")
 app.command("leaderboard")(rank.leaderboard)
 app.command("results")(rank.results)
 app.command("matrix")(rank.matrix)
+app.command("score")(score.score)
+app.command("serve")(serve.serve)
 
 INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]

@@ -94,7 +94,7 @@ def ensure_service(workspace: Workspace, wait_s: float = START_S) -> Address:
         if found is None and not is_held(address.lock_of(workspace)):
             process = _started.get(workspace.root)
             code = process.poll() if process else 0
-            if starts and code or starts == TRIES:
+            if (starts and code) or starts == TRIES:
                 raise ServiceError(f"The scoring service ends at once, with code {code}. {_log(workspace)}")
             if code is not None:
                 _start(workspace)
