@@ -147,6 +147,27 @@ def of_job(db: sqlite3.Connection, job: str) -> list[EvaluationRow]:
     return [_row(row) for row in db.execute("SELECT * FROM evaluations WHERE job = ? ORDER BY id", (job,))]
 
 
+@dataclass(frozen=True)
+class Spent:
+    """The tokens that an earlier test of an endpoint took, as its server counted them."""
+
+    benchmark_sha: str
+    items: int
+    input_tokens: int
+    output_tokens: int
+
+
+def spent_by(db: sqlite3.Connection, base: str) -> list[Spent]:
+    """Return what the tests of an endpoint took, the newest first; those that its server did not count are left out."""
+    rows = db.execute(
+        "SELECT benchmark_sha, items, json_extract(details, '$.input_tokens') AS input_tokens, "
+        "json_extract(details, '$.output_tokens') AS output_tokens FROM evaluations "
+        "WHERE base = ? AND adapter = '' ORDER BY id DESC",
+        (base,),
+    )
+    return [Spent(*row) for row in rows if row["input_tokens"] is not None and row["output_tokens"] is not None]
+
+
 def find_reusable(
     db: sqlite3.Connection, *, base_fingerprint: str, adapter: str, benchmark_sha: str, settings_sha: str
 ) -> EvaluationRow | None:

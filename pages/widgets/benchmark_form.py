@@ -12,7 +12,7 @@ from core.paths import Workspace
 from core.store import benchmarks as stored
 from core.store import evaluations
 from core.wording import show_duration
-from pages.widgets import errors, models_tested, session, uploads
+from pages.widgets import endpoint_form, errors, models_tested, session, uploads
 from pages.widgets.text import plain
 
 TYPES = {
@@ -40,11 +40,12 @@ def show_run(workspace: Workspace) -> None:
             placeholder="Industries, own ones, specialists",
         )  # fmt: skip
     count = len(chosen) * len(wanted)
+    is_ready = endpoint_form.show(workspace, [known[key].base for key in chosen], wanted)
     with st.container(horizontal=True, vertical_alignment="center"):
         again = st.checkbox("Also what was measured already", key="run_again")
         pressed = st.button(
             f"Run {count} tests" if count > 1 else "Run the test", type="primary", icon=":material/play_arrow:",
-            disabled=not count,
+            disabled=not count or not is_ready,
         )  # fmt: skip
     told = st.session_state.pop("run_told", "")
     if told:
