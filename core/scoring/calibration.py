@@ -6,14 +6,19 @@ A curve never falls, so calibration changes by how much one conversation is bett
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core import durable
+from core.catalog.bases import fingerprint
 from core.catalog.rubrics import SCALE
 from core.errors import DataError, MetricError
+from core.paths import Workspace
 from core.scoring.resampling import SEED, index_groups
+from core.store import scoring
+from core.store.connection import opened
 
 LOWEST, HIGHEST = float(SCALE[0]), float(SCALE[-1])
 LEAST = 10  # rated transcripts, from different groups
@@ -45,7 +50,7 @@ class Curve:
 class Calibration:
     """Curves of the dimensions that gain from one; the others stay as the model says them.
 
-    `model` is the state of the model's files for which it was fitted, as `core.scoring.models.stamp` names it.
+    `model` names the weights for which it was fitted, as `name_files` does; "" for any of this id.
     """
 
     rubric: str
@@ -173,6 +178,36 @@ def fit_curve(expected: Sequence[float], rated: Sequence[float], groups: Sequenc
         )
     points = tuple((float(x), float(y)) for x, y in fitters[best](given, people))
     return Curve(best, points, int(given.size), float(before.mean()), float(errors[best].mean()))
+
+
+def find_newest(workspace: Workspace, rubric: str, adapter: str, model: str = "") -> Calibration | None:
+    """Return the calibration that is in use for a model, None where there is none.
+
+    Args:
+        adapter: An adapter's id, "bundled" or "base".
+        model: The state of the model's files (see `name_files`); one that was fitted for other files does not count.
+
+    Raises:
+        DataError: What is stored is no calibration.
+    """
+    if not workspace.database.exists():
+        return None
+    with opened(workspace) as db:
+        found = [from_dict(row.content) for row in scoring.calibrations_of(db, rubric, adapter)]
+    return next((one for one in found if not model or not one.model or one.model == model), None)
+
+
+def save(workspace: Workspace, found: Calibration) -> str:
+    """Store a calibration, which then is the one in use; return its id."""
+    with opened(workspace) as db:
+        scoring.save_calibration(db, found.id, found.rubric, found.adapter, found.to_dict())
+    return found.id
+
+
+def name_files(base_folder: Path, adapter_folder: Path | None) -> str:
+    """Return a name for the weights that score, the same wherever the same files lie."""
+    adapter = durable.hash_file(adapter_folder / "adapter_model.safetensors") if adapter_folder else ""
+    return f"{fingerprint(base_folder)[:16]} {adapter[:16]}".strip()
 
 
 Points = list[tuple[float, float]]
