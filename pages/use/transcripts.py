@@ -6,6 +6,7 @@ from core.catalog import rubrics
 from core.errors import AppError
 from core.scoring import models
 from pages.widgets import (
+    correction_form,
     errors,
     kept_list,
     score_actions,
@@ -120,6 +121,7 @@ def show_presentation(shown: Shown) -> None:
             transcript_view.show(shown.rubric, entry.transcript, entry.scored, large=True)
 
 
+scoring_run.warm_up(workspace)
 shown: Shown | None = st.session_state.get(SHOWN)
 if st.session_state.get(PRESENTING) and shown and shown.entries:
     st.set_page_config(initial_sidebar_state="collapsed")
@@ -132,6 +134,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 left, right = st.columns([4, 7], gap="large")
 with left, errors.shown():
     show_form()
+    correction_form.show_stored(workspace, known[st.session_state["transcript_rubric"]])
     opened = kept_list.show(workspace)
     if opened is not None:
         st.session_state[SHOWN] = opened

@@ -6,7 +6,8 @@ from core.catalog.rubrics import SCALE, Rubric
 from core.paths import Workspace
 from core.scoring import corrections
 from core.scoring.report import Entry
-from pages.widgets import errors
+from core.store import scoring
+from pages.widgets import errors, session
 from pages.widgets.text import plain
 
 
@@ -14,7 +15,7 @@ def show(workspace: Workspace, rubric: Rubric, entry: Entry) -> None:
     """Draw the form behind a button; a press stores the correction."""
     assert entry.transcript is not None
     with st.popover("Correct", icon=":material/edit:"), st.form(f"correct-{entry.name}", border=False):
-        st.caption("Your scores are stored with this conversation. A training can learn from them later.")
+        st.caption(corrections.TOLD)
         scores, reasons = {}, {}
         for one in rubric.dimensions:
             found = entry.scored.scores[one.id]
@@ -35,8 +36,37 @@ def show(workspace: Workspace, rubric: Rubric, entry: Entry) -> None:
             )
         who = st.text_input("Your name", key="correct-who")
         if st.form_submit_button("Store the correction", type="primary"):
+            changed = {
+                name: int(score or 0)
+                for name, score in scores.items()
+                if (score, reasons[name]) != (entry.scored.scores[name].score, entry.scored.scores[name].reason)
+            }
+            told = {name: reasons[name] for name in changed}
             with errors.shown():
                 corrections.correct(
-                    workspace, rubric, entry.transcript, entry.scored, who=who, scores=scores, reasons=reasons
+                    workspace, rubric, entry.transcript, entry.scored, who=who, scores=changed, reasons=told
                 )
                 st.success("Stored. Thank you.", icon=":material/check:")
+
+
+def show_stored(workspace: Workspace, rubric: Rubric) -> None:
+    """Draw how many corrections there are, and the way to a dataset of them, where there are any."""
+    with session.store() as db:
+        count = len(corrections.newest(db, rubric))
+    if not count:
+        return
+    with st.expander(f"Corrections ({count})", icon=":material/edit_note:"):
+        st.caption("A dataset of what people corrected can be trained on, alone or mixed with others.")
+        name = st.text_input("Name of the dataset", f"corrections-{rubric.id}", key="corrections_name")
+        with st.container(horizontal=True):
+            if st.button("Make a dataset", icon=":material/table_rows:", key="corrections_make"):
+                with errors.shown():
+                    made = corrections.to_dataset(workspace, rubric, name)
+                    st.success(f"{made.examples} examples are in the dataset {plain(name)}.", icon=":material/check:")
+                    st.page_link("pages/prepare/datasets.py", label="Open Datasets", icon=":material/table_rows:")
+            with st.popover("Delete", icon=":material/delete:"):
+                st.write("All corrections with their conversations go for good. Datasets made of them stay.")
+                if st.button("Delete all corrections", key="corrections_delete"):
+                    with errors.shown():
+                        scoring.delete_all(workspace, "corrections")
+                        st.rerun()

@@ -1,7 +1,11 @@
 """One press of Score: what was chosen, what came of it, and what could not be read."""
 
+import contextlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import streamlit as st
 
 from core.catalog.rubrics import Rubric
 from core.errors import AppError
@@ -46,6 +50,18 @@ class Shown:
         return (self.choice.other_name, self.others[place]) if self.others else None
 
 
+def warm_up(workspace: Workspace) -> None:
+    """Start the scoring service beside the page, so that it is ready when somebody presses Score."""
+
+    def start() -> None:
+        with contextlib.suppress(AppError):  # whoever presses Score is told why
+            client.ensure_service(workspace)
+
+    if not st.session_state.get("scoring_warmed"):
+        st.session_state["scoring_warmed"] = True
+        threading.Thread(target=start, name="scoring-start", daemon=True).start()
+
+
 def run(workspace: Workspace, given: Sequence[Given], choice: Choice) -> Shown:
     """Read and score conversations; one that can't be read is refused by itself.
 
@@ -71,6 +87,6 @@ def run(workspace: Workspace, given: Sequence[Given], choice: Choice) -> Shown:
             if not isinstance(answer, Scored) and (name, answer.detail) not in refused:
                 refused.append((name, answer.detail))
     kept = [place for place in range(len(read)) if all(answers[place] is not None for answers in found)]
-    columns = [[answer for place in kept if (answer := answers[place]) is not None] for answers in found]
+    columns = [[scored for place in kept if (scored := answers[place]) is not None] for answers in found]
     entries = [Entry(read[place][0], scored, read[place][1]) for place, scored in zip(kept, columns[0], strict=True)]
     return Shown(choice, tuple(entries), tuple(columns[1]) if len(columns) > 1 else (), tuple(refused))
