@@ -3,10 +3,12 @@
 It stands before everything else, reads no body, and counts what was asked and how long it took.
 """
 
+import asyncio
+import contextlib
 import ipaddress
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,11 +16,44 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.scoring.problem import MEDIA_TYPE, Refused, describe
+from core.scoring.problem import MEDIA_TYPE, Problem, Refused, describe
 
 OPEN = "/health"
 LOCAL = ("127.0.0.1", "localhost", "::1")
+LINGER_S, LINGER_BYTES = 2.0, 32 * 1024**2
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Refusal(JSONResponse):
+    """A problem as the answer; what the client still sends is read and dropped for a while.
+
+    To close a connection with unread data on it can take the answer from the client before it has read it.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem.model_dump(), problem.status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.headers.get("connection") != "close":
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await _drop(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _drop(receive: Receive) -> None:
+    left = LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b"")) + 1
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
 
 
 class Figures:
@@ -64,9 +99,8 @@ class Gate:
             self._check(scope)
             await self._app(scope, receive, note)
         except Refused as error:
-            problem = describe(error.status, str(error))
             headers = {"Connection": "close", **error.headers}
-            await JSONResponse(problem.model_dump(), error.status, headers, MEDIA_TYPE)(scope, receive, note)
+            await Refusal(describe(error.status, str(error)), headers)(scope, receive, note)
         finally:
             self._figures.requests.labels(path, str(status)).inc()
             self._figures.seconds.labels(path).observe(time.perf_counter() - began)

@@ -186,8 +186,10 @@ def read_given(given: Any, rubric: Rubric, *, mask: bool = False) -> Transcript:
     if not isinstance(given, str | bytes | list):
         raise TranscriptError("A transcript must be text or a list of turns.")
     try:
-        text = json.dumps(given, ensure_ascii=False) if isinstance(given, list) else given
-        transcript = reading.read_transcript(text, rubric)
+        if isinstance(given, list):
+            transcript = reading.read_transcript(json.dumps(given, ensure_ascii=False), rubric, "turns.json")
+        else:
+            transcript = reading.read_transcript(given, rubric)
     except RecursionError:
         raise TranscriptError("The transcript is nested too deeply to be read.") from None
     return masking.mask(transcript, rubric)[0] if mask else transcript

@@ -22,9 +22,9 @@ from starlette.requests import ClientDisconnect
 from core.catalog.rubrics import DEFAULT, Rubric
 from core.errors import AppError
 from core.scoring import bodies, openapi
-from core.scoring.access import Figures, Gate
+from core.scoring.access import Figures, Gate, Refusal
 from core.scoring.bodies import BatchBody, Options, ScoreBody
-from core.scoring.problem import MEDIA_TYPE, Problem, Refused, describe, problem_of
+from core.scoring.problem import Problem, Refused, describe, problem_of
 from core.scoring.queue import MOST_WAITING, Queue, Ticket
 from core.scoring.result import Scored
 from core.scoring.stock import Models, Wanted
@@ -136,7 +136,8 @@ class Service:
 def _check_kind(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Refused(415, "The body must be JSON. Send the header `Content-Type: application/json`.")
+        told = "The body must be JSON. Send the header `Content-Type: application/json`."
+        raise Refused(415, told, {"Connection": "close"})
 
 
 def _read(given: Any, rubric: Rubric, mask: bool) -> Transcript | Problem:
@@ -153,7 +154,7 @@ async def _wait_until_gone(request: Request) -> None:
 
 def _respond(result: Scored | Problem) -> Response:
     if isinstance(result, Problem):
-        return JSONResponse(result.model_dump(), result.status, media_type=MEDIA_TYPE)
+        return Refusal(result)
     return JSONResponse(result.model_dump(mode="json"))
 
 
@@ -223,7 +224,7 @@ def _answer_problems(app: FastAPI) -> None:
     """Let every failure be a problem; none repeats what was sent."""
 
     def answer(status: int, detail: str, headers: Any = None) -> Response:
-        return JSONResponse(describe(status, detail).model_dump(), status, headers, MEDIA_TYPE)
+        return Refusal(describe(status, detail), headers)
 
     @app.exception_handler(AppError)
     async def expected(_: Request, error: AppError) -> Response:
