@@ -45,7 +45,7 @@ class Agreement:
         return {"transcripts": self.transcripts, **{name: one.to_dict() for name, one in self.figures.items()}}
 
 
-def with_people(expected: Sequence[float], ratings: np.ndarray, groups: Groups = None) -> Agreement:
+def with_people(expected: Scores, ratings: np.ndarray, groups: Groups = None) -> Agreement:
     """Return how a model's expected scores agree with the mean of people's ratings of the same transcripts.
 
     Kappa takes the model's scores rounded to whole ones; the others take them as they are.

@@ -16,6 +16,7 @@ from core.catalog.bases import fingerprint
 from core.catalog.rubrics import SCALE
 from core.errors import DataError, MetricError
 from core.paths import Workspace
+from core.scoring.agreement import Scores
 from core.scoring.resampling import SEED, index_groups
 from core.store import scoring
 from core.store.connection import opened
@@ -115,8 +116,8 @@ def from_dict(content: Mapping[str, Any]) -> Calibration:
 def fit(
     rubric: str,
     adapter: str,
-    expected: Mapping[str, Sequence[float]],
-    rated: Mapping[str, Sequence[float]],
+    expected: Mapping[str, Scores],
+    rated: Mapping[str, Scores],
     groups: Sequence[object] | None = None,
     model: str = "",
 ) -> Calibration:
@@ -141,7 +142,7 @@ def fit(
     return Calibration(rubric, adapter, curves, " ".join(reasons), model)
 
 
-def fit_curve(expected: Sequence[float], rated: Sequence[float], groups: Sequence[object] | None = None) -> Curve:
+def fit_curve(expected: Scores, rated: Scores, groups: Sequence[object] | None = None) -> Curve:
     """Return the curve that errs least on groups it was not fitted on.
 
     A freer curve has to gain more than one standard error over a simpler one, and the simplest so much over none: luck

@@ -15,7 +15,7 @@ from core.errors import MetricError
 from core.evaluation.comparison import LEVEL, Outcome, permutation_p
 from core.evaluation.families import holm
 from core.scoring import agreement
-from core.scoring.agreement import Agreement
+from core.scoring.agreement import Agreement, Scores
 from core.scoring.resampling import LEAST, Figure, estimate, index_groups
 
 
@@ -55,8 +55,8 @@ class Comparison:
 
 def compare(
     rubric: Rubric,
-    first: Mapping[str, Sequence[float]],
-    second: Mapping[str, Sequence[float]],
+    first: Mapping[str, Scores],
+    second: Mapping[str, Scores],
     ratings: Mapping[str, np.ndarray],
     groups: Sequence[object] | np.ndarray | None = None,
     names: tuple[str, str] = ("the first model", "the second model"),
