@@ -1,0 +1,100 @@
+"""Where sentences begin and end, seen through hidden characters."""
+
+import re
+from typing import NamedTuple
+
+from core.scoring.folding import is_hidden
+
+MOST_WORDS = 70
+_CHUNK = 35
+_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]}*_]*(?=\s|$)|[。！？]")
+_SHORT = re.compile(
+    r"(?:^|[\s(\[\"'])(?:dr|mr|mrs|ms|mx|prof|st|vs|no|nr|e\.g|i\.e|etc|approx|bzw|z\.b|d\.h|[A-Z])\.$", re.IGNORECASE
+)
+_OPENS = {"[": "]", "{": "}", "<": ">"}
+_LONGEST_GROUP = 600
+
+
+class Span(NamedTuple):
+    start: int
+    end: int
+
+
+def split(text: str) -> list[Span]:
+    """Return the sentences of a text; what stands between is blank. Brackets keep together what they hold.
+
+    Speech that nobody punctuated is cut into stretches of some words, so that no rule sees a whole conversation as one
+    sentence.
+    """
+    spans: list[Span] = []
+    start = 0
+    place = 0
+    while place < len(text):
+        if text[place] in _OPENS and (end := _close(text, place)):
+            place = end
+            if place < len(text) and not text[place - 1 : place + 1].isspace():
+                continue
+        match = _END.match(text, place)
+        if match and not _is_short(text, start, match):
+            spans.append(Span(start, match.end()))
+            start = place = match.end()
+            continue
+        place = match.end() if match else place + 1
+    spans.append(Span(start, len(text)))
+    trimmed = (_trim(text, span) for span in spans)
+    return [part for span in trimmed if span.end > span.start for part in _shorten(text, span)]
+
+
+def groups(text: str, span: Span) -> list[Span]:
+    """Return the bracketed parts of a sentence, for remarks inside what somebody said."""
+    pattern = re.compile(r"\[[^\[\]]{3,600}\]|\([^()]{3,600}\)|\{[^{}]{3,600}\}|<!--.{0,600}?-->|\*\*[^*]{3,600}\*\*")
+    return [Span(*match.span()) for match in pattern.finditer(text, span.start, span.end)]
+
+
+def _is_short(text: str, start: int, match: re.Match[str]) -> bool:
+    if match[0] != ".":
+        return False
+    head = text[max(start, match.start() - 8) : match.end()]
+    if not _SHORT.search(head):
+        return False
+    # "the letter I." ends a sentence, "Dr. Ada" and "J. Smith" do not.
+    following = text[match.end() : match.end() + 2].strip()
+    return bool(following) and not head.endswith(" I.")
+
+
+def _close(text: str, place: int) -> int:
+    """Return the place behind the bracket that closes the one here, 0 if none does soon."""
+    if text.startswith("<!--", place):
+        end = text.find("-->", place, place + _LONGEST_GROUP)
+        return end + 3 if end > 0 else 0
+    opens, closes, depth = text[place], _OPENS[text[place]], 0
+    if opens == "<" and not re.match(r"</?[\w|!?]", text[place : place + 3]):
+        return 0
+    for at in range(place, min(len(text), place + _LONGEST_GROUP)):
+        depth += (text[at] == opens) - (text[at] == closes)
+        if depth == 0:
+            return at + 1
+    return 0
+
+
+def _trim(text: str, span: Span) -> Span:
+    start, end = span
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return Span(start, end)
+
+
+def _shorten(text: str, span: Span) -> list[Span]:
+    words = list(re.finditer(r"\S+", text[span.start : span.end]))
+    if len(words) <= MOST_WORDS:
+        return [span]
+    parts = [words[place : place + _CHUNK] for place in range(0, len(words), _CHUNK)]
+    return [Span(span.start + part[0].start(), span.start + part[-1].end()) for part in parts]
+
+
+def visible(text: str) -> tuple[str, list[int]]:
+    """Return a text without hidden characters, and the place of each of its characters in the original."""
+    places = [place for place, sign in enumerate(text) if not is_hidden(sign)]
+    return "".join(text[place] for place in places), places
