@@ -32,7 +32,7 @@ from pages.widgets.text import plain, sentence
 
 SHOWN = 500
 ROWS_IN_SIGHT = 7
-WAITING_SHOWN = 5
+WAITING_SHOWN = 2
 RESULTS, FORGETTING, BY_EYE = "Results", "Forgetting", "Judge by eye"
 
 workspace = session.workspace()
@@ -52,9 +52,10 @@ def show_running(ids: set[str]) -> None:
         for job in now:
             if job.is_alive:
                 with st.container(border=True):
-                    st.markdown(f"**#{job.number}** {plain(job.name)}")
+                    with st.container(horizontal=True, vertical_alignment="center"):
+                        st.markdown(f"**#{job.number}** {plain(job.name)}", width="stretch")
+                        show_cancel([job], "Cancel")
                     job_state.show_progress(workspace, job)
-                    show_cancel([job], "Cancel")
         held = [job for job in now if not job.is_alive]
         if held:
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -189,9 +190,8 @@ def show_results() -> None:
         f"{1000 * last.seconds / max(1, last.items):,.0f} ms per item",
         f"{last.tokens / max(1e-9, last.seconds):,.0f} tokens/s",
         f"job #{last.job_number}",
-        last.id,
     ]
-    st.caption(plain(" · ".join(facts)))
+    st.caption(plain(" · ".join(facts)), help=plain(f"For the command, this evaluation is {last.id}."))
     if len(shown) == 2:
         with errors.shown():
             verdict = compared(str(workspace.root), shown[0].id, shown[1].id)

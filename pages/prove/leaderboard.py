@@ -1,6 +1,7 @@
 """Leaderboard: all models on the same items, best first, with what each takes; two of them compared."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -40,7 +41,8 @@ def name_boards(found: Sequence[Board]) -> dict[str, str]:
             more.append("as it is now" if board.sha in by_sha else f"items {board.sha[:6]}")
         if len({other.settings for other in alike if other.sha == board.sha}) > 1:
             more.append(f"asked as {board.settings[:6]}")
-        named[key_of(board)] = f"{name} · {len(board.rows)}" + (f" · {', '.join(more)}" if more else "")
+        count = f"{len(board.rows)} {'model' if len(board.rows) == 1 else 'models'}"
+        named[key_of(board)] = f"{name} · {count}" + (f" · {', '.join(more)}" if more else "")
     return named
 
 
@@ -64,26 +66,38 @@ def pick() -> list[tuple[Line, Resources]]:
     """Draw the choice of the benchmark and return the lines of its board."""
     named = name_boards(boards)
     industries = leaderboard.main_boards(boards, shas)
-    options = [*([OVER_ALL] if len(industries) > 1 else []), *named]
-    chosen = st.selectbox(
-        "Benchmark", options, key="board", width=420, label_visibility="collapsed",
-        format_func=lambda key: "All industries" if key == OVER_ALL else named[key],
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.selectbox(
+            "Benchmark", [*([OVER_ALL] if len(industries) > 1 else []), *named], key="board", width=420,
+            label_visibility="collapsed",
+            format_func=lambda key: "All industries" if key == OVER_ALL else named[key],
+        )  # fmt: skip
+        if chosen == OVER_ALL:
+            used = pick_industries(industries)
     if chosen != OVER_ALL:
         (board,) = [one for one in boards if key_of(one) == chosen]
         return ranked(str(workspace.root), (chosen,), tuple(row.id for row in board.rows))
-    usual = leaderboard.common(industries)
-    counted = st.multiselect(
-        "Industries that count", [key_of(one) for one in industries], default=[key_of(one) for one in usual],
-        format_func=lambda key: named[key], key=f"counted-{len(industries)}-{len(usual)}",
-    )  # fmt: skip
-    used = [one for one in industries if key_of(one) in counted]
     if not used:
         st.caption("Choose at least one industry.")
         return []
     ids = tuple(row.id for one in used for row in one.rows)
-    st.caption("Each industry counts the same. A model has a rank when it was measured on all of them.")
+    counted = "It counts alone" if len(used) == 1 else f"{len(used)} of {len(industries)} count, each the same"
+    if len(used) == len(industries):
+        counted = f"All {len(used)} count, each the same"
+    st.caption(f"{counted}. A model has a rank when it was measured on all of them.")
     return ranked(str(workspace.root), tuple(map(key_of, used)), ids)
+
+
+def pick_industries(found: Sequence[Board]) -> list[Board]:
+    """Draw behind a button which industries count, at first those that most models were measured on."""
+    usual = leaderboard.common(found)
+    short = {key_of(one): titles.get(one.benchmark, one.benchmark) for one in found}
+    with st.popover("Which count", icon=":material/tune:"):
+        counted = st.multiselect(
+            "Industries that count", list(short), default=[key_of(one) for one in usual],
+            format_func=lambda key: short[key], key=f"counted-{len(found)}-{len(usual)}", width=420,
+        )  # fmt: skip
+    return [one for one in found if key_of(one) in counted]
 
 
 def narrow(found: list[tuple[Line, Resources]]) -> list[tuple[Line, Resources]]:
@@ -109,17 +123,19 @@ def show_table(found: list[tuple[Line, Resources]]) -> list[Line]:
         "Model": [line.model for line in lines],
         "Score": [100 * line.score for line in lines],
         "95% interval": [f"{line.low:.0%} to {line.high:.0%}" for line in lines],
-        "ms per item": [line.latency_ms for line in lines],
+    }
+    if len({line.benchmarks for line in lines}) > 1:
+        columns["Industries"] = [line.benchmarks for line in lines]
+    columns |= {
+        "Items": [line.items for line in lines],
+        "ms/item": [line.latency_ms for line in lines],
         "Tokens/s": [line.tokens_per_second for line in lines],
         "Memory, GB": [_giga(one.memory_bytes) for _, one in found],
         "Size, GB": [_giga(one.size_bytes) for _, one in found],
-        "Items": [line.items for line in lines],
         "Base": [bases.title_of(line.base) if line.adapter else "" for line in lines],
     }
     if any(line.cost is not None for line in lines):
         columns["Cost"] = ["" if line.cost is None else f"{line.cost:.4g} {line.currency}" for line in lines]
-    if len({line.benchmarks for line in lines}) > 1:
-        columns["Industries"] = [line.benchmarks for line in lines]
     number = st.column_config.NumberColumn
     selected = st.dataframe(
         pd.DataFrame(columns),
@@ -130,13 +146,16 @@ def show_table(found: list[tuple[Line, Resources]]) -> list[Line]:
         height=38 + 35 * min(len(lines), ROWS_IN_SIGHT),
         column_config={
             "Rank": st.column_config.TextColumn(width=60),
-            "Model": st.column_config.TextColumn(width=260),
-            "Score": number(format="%.1f%%", width=70),
-            "ms per item": number(format="%.0f", width=90),
-            "Tokens/s": number(format="%.0f", width=80),
-            "Memory, GB": number(format="%.2f", width=100),
-            "Size, GB": number(format="%.3f", width=80),
+            "Model": st.column_config.TextColumn(width=220),
+            "Score": number(format="%.1f%%", width=65),
+            "95% interval": st.column_config.TextColumn(width=105),
+            "Industries": number(width=80, help="On how many of those that count it was measured."),
             "Items": number(format="localized", width=60),
+            "ms/item": number(format="%.0f", width=70, help="Milliseconds that the model took for an item."),
+            "Tokens/s": number(format="%.0f", width=75),
+            "Memory, GB": number(format="%.2f", width=100, help="The peak of the process that ran the test."),
+            "Size, GB": number(format="%.3f", width=80, help="What is loaded: the base, and with it the adapter."),
+            "Base": st.column_config.TextColumn(width=90),
         },
         placeholder="–",
         alt="Models, the best first",
@@ -169,17 +188,18 @@ def figure(lines: Sequence[Line]) -> go.Figure:
         "hovertemplate": "%{x:.1f}%<extra></extra>",
     }
     names = [f"{line.rank_text}  {line.model if len(line.model) <= 34 else line.model[:33] + '…'}" for line in lines]
+    most = min(100, 10 * math.ceil(max(10 * line.high for line in lines)))
     layout = {
         "height": 70 + 30 * len(lines),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "xaxis": {"range": [-2, 102], "ticksuffix": "%", "zeroline": False},
+        "xaxis": {"range": [-1, most + 1], "ticksuffix": "%", "zeroline": False},
         "yaxis": {"tickvals": list(range(len(lines))), "ticktext": names, "autorange": "reversed", "zeroline": False,
                   "automargin": True},
     }  # fmt: skip
     return go.Figure(data=[trace], layout=layout)
 
 
-def offer_compare(chosen: Sequence[Line]) -> None:
+def offer_compare(chosen: Sequence[Line], over_all: bool) -> None:
     """Draw the way to the comparison of two models."""
     with st.container(horizontal=True, vertical_alignment="center"):
         alone = len(chosen) in (1, 2) and all(len(line.evaluations) == 1 for line in chosen)
@@ -187,7 +207,6 @@ def offer_compare(chosen: Sequence[Line]) -> None:
             st.session_state["shown_evaluations"] = [line.evaluations[0] for line in chosen]
             st.switch_page("pages/prove/benchmarks.py")
         if not alone:
-            over_all = any(len(line.evaluations) > 1 for line in chosen)
             how = "Choose one industry above, then two rows" if over_all else "Choose two rows"
             st.caption(f"{how} to see who wins where.", width="stretch")
 
@@ -220,15 +239,19 @@ def show() -> None:
         st.caption(
             f"Models share ranks, as in 1-2, where a paired comparison on the same items does not separate them "
             f"(95%, Holm's correction for {pairs:,} {'comparison' if pairs == 1 else 'comparisons'}); "
-            f"{tied:,} of {len(ranked_lines):,} do. Memory is the peak of the process that ran the test."
+            f"{tied:,} of {len(ranked_lines):,} do."
         )
-    offer_compare(chosen)
-    best = [line for line, _ in found][:CHARTED]
-    if len(best) > 1:
-        st.plotly_chart(figure(best), key="scores", config={"displayModeBar": False}, alt="Scores with their intervals")
-        st.caption(
-            f"Scores with 95% intervals{f', the first {CHARTED}' if len(found) > CHARTED else ''}; bases in grey."
+    offer_compare(chosen, any(line.benchmarks > 1 for line, _ in everything))
+    # Means over different industries say nothing about each other: those without a rank do not stand beside the rest.
+    whole = [line for line, _ in found if line.rank is not None]
+    drawn = whole[:CHARTED]
+    if len(drawn) > 1:
+        st.plotly_chart(
+            figure(drawn), key="scores", config={"displayModeBar": False}, alt="Scores with their intervals"
         )
+        which = f", the first {CHARTED}" if len(whole) > CHARTED else ""
+        rest = ". Only models with a rank are drawn" if len(whole) < len(found) else ""
+        st.caption(f"Scores with 95% intervals{which}; bases in grey{rest}.")
     offer_exports(found)
 
 

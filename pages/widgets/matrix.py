@@ -10,7 +10,7 @@ from core.evaluation import forgetting, own_benchmarks, submission
 from core.evaluation.forgetting import Row
 from core.paths import Workspace
 from core.store import evaluations
-from core.store.evaluations import Standing
+from core.store.evaluations import Home, Standing
 from pages.widgets import benchmark_form, charts, errors, models_tested, session
 from pages.widgets.charts import ACCENT
 from pages.widgets.text import plain
@@ -32,20 +32,10 @@ def show(workspace: Workspace) -> None:
     told = st.session_state.pop("fill_told", "")
     if told:
         st.success(plain(told), icon=":material/check:")
-    hits = homes
-    if len(homes) > SEARCHED_FROM:
-        wanted = st.text_input("Search adapters", placeholder="Search adapters by name", label_visibility="collapsed",
-                               key="matrix_search")  # fmt: skip
-        words = wanted.casefold().split()
-        hits = [one for one in homes if all(word in one.name.casefold() for word in words)]
-        if not hits:
-            st.caption(f"None of the {len(homes):,} adapters is called so.")
-            return
-    page = 0
-    if len(hits) > SHOWN:
-        pages = (len(hits) + SHOWN - 1) // SHOWN
-        page = int(st.number_input(f"Page, of {pages}", 1, pages, 1, key="matrix_page", width=160)) - 1
-    seen = hits[page * SHOWN : (page + 1) * SHOWN]
+    seen = _pick(homes)
+    if not seen:
+        st.caption(f"None of the {len(homes):,} adapters is called so.")
+        return
     shas = own_benchmarks.industry_shas(workspace)
     with session.store() as db:
         standings = evaluations.standings_of(db, [one.adapter for one in seen])
@@ -64,6 +54,24 @@ def show(workspace: Workspace) -> None:
     with errors.shown():
         _offer_fill(workspace, missing, standings)
     _show_row(rows, names, titles)
+
+
+def _pick(homes: Sequence[Home]) -> Sequence[Home]:
+    """Draw the search and the pages, where there are many adapters, and return those in sight."""
+    if len(homes) <= SEARCHED_FROM:
+        return homes
+    with st.container(horizontal=True, vertical_alignment="center"):
+        wanted = st.text_input("Search adapters", placeholder="Search adapters by name", label_visibility="collapsed",
+                               key="matrix_search")  # fmt: skip
+        words = wanted.casefold().split()
+        hits = [one for one in homes if all(word in one.name.casefold() for word in words)]
+        pages = (len(hits) + SHOWN - 1) // SHOWN
+        page = 1
+        if pages > 1:
+            st.caption("Page", width="content")
+            page = int(st.number_input("Page", 1, pages, 1, key="matrix_page", width=120, label_visibility="collapsed"))
+            st.caption(f"of {pages}", width="content")
+    return hits[(page - 1) * SHOWN : page * SHOWN]
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
@@ -91,7 +99,7 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
                 ""
                 if cell is None
                 else f"{100 * cell.low:+z.0f} to {100 * cell.high:+z.0f} points, {cell.items} items, "
-                f"p {cell.p_corrected:.3f}"
+                f"p {show_p(cell.p_corrected)}"
                 for cell in row
             ]
             for row in cells
@@ -125,15 +133,19 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
         if industry in row.home
     ]  # fmt: skip
     layout = {
-        "height": 120 + 34 * len(rows),
+        "height": 140 + 34 * len(rows),
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "shapes": frames,
-        "xaxis": {"side": "top", "tickangle": -35, "showgrid": False, "zeroline": False,
+        "xaxis": {"side": "top", "tickangle": -50, "showgrid": False, "zeroline": False,
                   "range": [-0.5, len(titles) - 0.5]},
         "yaxis": {"autorange": "reversed", "showgrid": False, "zeroline": False, "tickvals": list(range(len(rows))),
                   "ticktext": list(names), "automargin": True},
     }  # fmt: skip
     return go.Figure(data=[trace, numbers], layout=layout)
+
+
+def show_p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.0005 else "below 0.001"
 
 
 def _short(cell: forgetting.Cell) -> str:
@@ -174,9 +186,9 @@ def _show_row(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str])
                 "Industry": [titles[cell.industry] + (" (home)" if cell.is_home else "") for cell in cells],
                 "Base": [100 * cell.base_score for cell in cells],
                 "Adapter": [100 * cell.score for cell in cells],
-                "Difference": [f"{100 * cell.difference:+z.1f}" for cell in cells],
+                "Difference": [100 * cell.difference for cell in cells],
                 "95% interval": [f"{100 * cell.low:+z.0f} to {100 * cell.high:+z.0f}" for cell in cells],
-                "p, corrected": [cell.p_corrected for cell in cells],
+                "p, corrected": [show_p(cell.p_corrected) for cell in cells],
                 "Verdict": [cell.outcome for cell in cells],
             }
         ),
@@ -185,7 +197,10 @@ def _show_row(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str])
         column_config={
             "Base": st.column_config.NumberColumn(format="%.0f%%", width=80),
             "Adapter": st.column_config.NumberColumn(format="%.0f%%", width=80),
-            "p, corrected": st.column_config.NumberColumn(format="%.3f", width=100),
+            "Difference": st.column_config.NumberColumn(format="%+.1f", width=90),
+            "p, corrected": st.column_config.TextColumn(
+                width=100, help="How often luck alone would give such a gap, with Holm's correction for all industries."
+            ),
         },
         alt="The adapter on each industry",
     )

@@ -47,7 +47,13 @@ def show(row: VerdictRow, labels: tuple[str, str] = ("Base", "Tuned")) -> None:
         with st.container(horizontal=True, gap="medium"):
             base, tuned = map(plain, labels)
             st.metric(base, f"{content['base_score']:.0%}", width="content")
-            st.metric(tuned, f"{content['tuned_score']:.0%}", show_points(content["difference"]), width="content")
+            st.metric(
+                tuned,
+                f"{content['tuned_score']:.0%}",
+                show_points(content["difference"]),
+                delta_color="off" if row.outcome == "not proven" else "normal",
+                width="content",
+            )
             st.metric(
                 "Difference, 95% interval",
                 f"{100 * content['low']:+.0f} to {100 * content['high']:+.0f}",
