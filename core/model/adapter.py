@@ -128,15 +128,22 @@ def check_adapter_folder(folder: Path) -> None:
         raise CheckpointError(f"The adapter in {folder} wants to import code of its own, which Atelier does not run.")
 
 
-def load_adapter(model: Any, folder: Path) -> PeftModel:
+def load_adapter(model: Any, folder: Path, name: str = "default") -> PeftModel:
     """Put a saved adapter on its base, for answering.
+
+    Args:
+        model: The base, or the base with other adapters, beside which this one is put.
+        name: By which it is switched on among several.
 
     Raises:
         CheckpointError: The adapter could run code, is damaged, or does not fit the base.
     """
     check_adapter_folder(folder)
     try:
-        return PeftModel.from_pretrained(model, str(folder), is_trainable=False)
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(folder), name, is_trainable=False)
+            return model
+        return PeftModel.from_pretrained(model, str(folder), name, is_trainable=False)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError) as error:

@@ -164,7 +164,7 @@ def test_nothing_that_pages_command_or_queue_import_leads_to_torch(module: str) 
 
 def test_the_heavy_libraries_are_imported_by_the_worker_side_alone() -> None:
     users = {part_of(module) for module in sources() if imports_of(module) & HEAVY}
-    assert users == {"model", "training", "evaluation", "starter"}
+    assert users == {"model", "training", "evaluation", "scoring", "starter"}
 
 
 def test_a_wide_except_stands_only_in_the_outermost_frame_of_a_worker() -> None:

@@ -1,0 +1,308 @@
+"""Scores transcripts by a rubric with one model: numbers from likelihoods, words and evidence after them.
+
+A transcript's tokens are computed once for all dimensions; what is behind them are short questions. The same transcript
+gets the same result alone and among others.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+
+from core.catalog.rubrics import Rubric
+from core.errors import ScoringError
+from core.paths import Workspace
+from core.scoring import asking, calibration, evidence, models, numbers, weights, writing
+from core.scoring.calibration import Calibration
+from core.scoring.models import ScoringModel
+from core.scoring.preparation import Prepared, Window, prepare, split
+from core.scoring.prompts import questions
+from core.scoring.result import Detail, Evidence, Score, Scored
+from core.scoring.transcript import Transcript
+from core.store import scoring
+from core.store.connection import opened
+
+BATCH_TOKENS = 4_096  # computed at once
+MOST_WINDOW_TOKENS = 4_096
+LEAST_WINDOW_TOKENS = 32
+REASON_TOKENS, NOTES_TOKENS = 48, 96
+MOST_NOTES = 5
+
+
+class Wanted(Protocol):
+    """One transcript that is to be scored."""
+
+    @property
+    def transcript(self) -> Transcript: ...
+
+    @property
+    def rubric(self) -> Rubric: ...
+
+    @property
+    def detail(self) -> Detail: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """A transcript that is to be scored; `mask` takes personal data out first."""
+
+    transcript: Transcript
+    rubric: Rubric
+    detail: Detail = "scores"
+    mask: bool = False
+
+
+@dataclass
+class _Work:
+    """A request on its way: its windows with their prompts, then the probabilities that they gave."""
+
+    rubric: Rubric
+    detail: Detail
+    prepared: Prepared
+    windows: list[Window]
+    prompts: list[list[tuple[int, ...]]]
+    shares: torch.Tensor  # (windows, 1, 1), how much each counts
+    found: torch.Tensor | None = None  # (windows, dimensions, 5) probabilities
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(one[0]) for one in self.prompts)
+
+    @property
+    def probabilities(self) -> torch.Tensor:
+        assert self.found is not None
+        return (self.found * self.shares).sum(0)
+
+
+class Scorer:
+    """A model in memory that scores.
+
+    Args:
+        workspace: Where calibrations are looked for; None scores without.
+    """
+
+    def __init__(self, workspace: Workspace | None, model: ScoringModel) -> None:
+        self.workspace = workspace
+        self.model = model
+        self._weights = weights.load(model)
+
+    def score(self, requests: Sequence[Wanted]) -> list[Scored]:
+        """Return the results in the order of the requests.
+
+        Raises:
+            TranscriptError: There is nothing to score in one of them.
+            BrokenModel: The model gives no numbers.
+            OutOfMemory: A transcript and the model do not fit into memory together.
+        """
+        works = []
+        with self._weights.held(), torch.inference_mode():
+            for request in requests:
+                with _timed() as told:
+                    works.append(self._prepare(request))
+                works[-1].seconds = told()
+            with _timed() as told:
+                self._read(works)
+            whole = sum(one.tokens for one in works)
+            for one in works:
+                one.seconds += told() * one.tokens / whole
+            calibrations = {one.rubric.id: self._find_calibration(one.rubric) for one in works}
+            return [self._finish(one, calibrations[one.rubric.id]) for one in works]
+
+    def expect(self, prepared: Prepared, rubric: Rubric) -> dict[str, float]:
+        """Return the expected scores of what was prepared already, as the model says them."""
+        with self._weights.held(), torch.inference_mode():
+            work = self._encode(prepared, rubric, "scores")
+            self._read([work])
+            return dict(zip([one.id for one in rubric.dimensions], _each(work.probabilities), strict=True))
+
+    def _prepare(self, one: Wanted) -> _Work:
+        return self._encode(prepare(one.transcript, one.rubric, getattr(one, "mask", False)), one.rubric, one.detail)
+
+    def _encode(self, prepared: Prepared, rubric: Rubric, detail: Detail) -> _Work:
+        windows = split(prepared.clean, self._weights.prompts.count, self._window_tokens(rubric))
+        prompts = [self._ask(rubric, window.transcript) for window in windows]
+        shares = torch.tensor([window.weight for window in windows], dtype=torch.float64)[:, None, None]
+        return _Work(rubric, detail, prepared, windows, prompts, shares)
+
+    def _window_tokens(self, rubric: Rubric) -> int:
+        """Return how many tokens of a transcript the model reads at once; questions and answers need room too."""
+        length = min(self.model.length or MOST_WINDOW_TOKENS, MOST_WINDOW_TOKENS, self._weights.positions)
+        most = length - self._weights.prompts.overhead(rubric)
+        most = min(most, self._weights.positions - self._weights.prompts.overhead(rubric) - NOTES_TOKENS)
+        if most < LEAST_WINDOW_TOKENS:
+            raise ScoringError(
+                f"{self.model.name} reads {length} tokens at once, too few for a transcript and a question of "
+                f"the rubric {rubric.id!r}. Choose a base with a longer context."
+            )
+        return most
+
+    def _ask(self, rubric: Rubric, transcript: Transcript) -> list[tuple[int, ...]]:
+        text = transcript.render()
+        return self._weights.prompts.encode(text, questions(rubric, text)[:-1])
+
+    # Numbers
+
+    def _read(self, works: Sequence[_Work]) -> None:
+        """Put the probabilities into what is worked on."""
+        texts = [(work, prompts) for work in works for prompts in work.prompts]
+        rows: list[torch.Tensor] = []
+        for batch in _batches(texts, lambda one: len(one[1][0])):
+            rows += self._read_groups([[prompts] for _, prompts in batch])
+        place = 0
+        for work in works:
+            work.found = torch.stack(rows[place : place + len(work.windows)])
+            place += len(work.windows)
+
+    def _read_groups(self, groups: list[list[list[tuple[int, ...]]]]) -> list[torch.Tensor]:
+        """Return the probabilities of each text of each group, (dimensions, 5) fp64."""
+        found = self._weights.read_digits(groups).exp()
+        return list(found.split([len(text) for group in groups for text in group]))
+
+    # Results
+
+    def _finish(self, work: _Work, calibrated: Calibration | None) -> Scored:
+        rubric, names = work.rubric, [one.id for one in work.rubric.dimensions]
+        scores = {
+            name: numbers.make_score(name, row, calibrated)
+            for name, row in zip(names, work.probabilities.tolist(), strict=True)
+        }
+        strengths: tuple[str, ...] = ()
+        areas: tuple[str, ...] = ()
+        with _timed() as told:
+            if work.detail == "full":
+                found = self._find_evidence(work, [scores[name].score for name in names], calibrated)
+                reasons, strengths, areas = self._write(work, scores)
+                scores = {
+                    name: scores[name].model_copy(update={"reason": reasons[name], "evidence": passages})
+                    for name, passages in zip(names, found, strict=True)
+                }
+        return Scored(
+            scores=scores,
+            overall=min(5.0, max(1.0, round(rubric.overall({name: one.expected for name, one in scores.items()}), 5))),
+            strengths=strengths,
+            areas_for_improvement=areas,
+            flags=work.prepared.flags,
+            adapter=self.model.id,
+            rubric=rubric.id,
+            calibration=calibrated.id if calibrated else "",
+            windows=len(work.windows),
+            milliseconds=round(1000 * (work.seconds + told()), 1),
+        )
+
+    def _find_evidence(
+        self, work: _Work, scores: Sequence[int], calibrated: Calibration | None
+    ) -> list[tuple[Evidence, ...]]:
+        assert work.found is not None
+
+        def measure(window: int, variants: Sequence[Transcript]) -> list[list[float]]:
+            first = work.prompts[window]
+            asked = [self._ask(work.rubric, one) for one in variants]
+            rows: list[torch.Tensor] = []
+            for batch in _batches(asked, lambda one: len(one[0])):
+                rows += self._read_groups([[first, *batch]])[1:]
+            return [_each(row) for row in rows]
+
+        before = [_each(one) for one in work.found]
+        found = evidence.find_evidence(work.prepared, work.windows, scores, before, measure)
+        if calibrated is None:
+            return found
+        whole = _each(work.probabilities)
+        return [
+            tuple(numbers.calibrate_effect(one, dimension.id, expected, calibrated) for one in passages)
+            for dimension, expected, passages in zip(work.rubric.dimensions, whole, found, strict=True)
+        ]
+
+    def _write(self, work: _Work, scores: dict[str, Score]) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+        """Return reasons, strengths and areas; a reason is written about the window that speaks most for the score."""
+        assert work.found is not None
+        dimensions = work.rubric.dimensions
+        chosen = {
+            one.id: int((work.found[:, place, scores[one.id].score - 1] * work.shares[:, 0, 0]).argmax())
+            for place, one in enumerate(dimensions)
+        }
+        reasons: dict[str, str] = {}
+        strengths: list[str] = []
+        areas: list[str] = []
+        for number, window in enumerate(work.windows):
+            text = window.transcript.render()
+            about = [one for one in dimensions if chosen[one.id] == number]
+            encode = self._weights.prompts.encode
+            asked = [
+                encode(text, [asking.ask_score(work.rubric, one, text)], f"{scores[one.id].score}.") for one in about
+            ]
+            prompts = [one[0] for one in [*asked, encode(text, [asking.ask_notes(work.rubric, text)])]]
+            told = writing.write(self._weights, prompts, [REASON_TOKENS] * len(about) + [NOTES_TOKENS])
+            reasons |= {one.id: _trim(answer) for one, answer in zip(about, told, strict=False)}
+            well, better = asking.read_notes(told[-1])
+            strengths += well
+            areas += better
+        return reasons, tuple(dict.fromkeys(strengths))[:MOST_NOTES], tuple(dict.fromkeys(areas))[:MOST_NOTES]
+
+    def _find_calibration(self, rubric: Rubric) -> Calibration | None:
+        """Return the newest calibration that was fitted for the model as it is now."""
+        if self.workspace is None or not self.workspace.database.exists():
+            return None
+        with opened(self.workspace) as db:
+            rows = scoring.calibrations_of(db, rubric.id, self.model.id)
+        if not rows:
+            return None
+        found = calibration.from_dict(rows[0].content)
+        return found if found.model in ("", models.stamp(self.workspace, rubric, self.model.id)) else None
+
+
+T = TypeVar("T")
+
+
+def _batches(rows: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield neighbours together, as many as the budget allows."""
+    batch: list[T] = []
+    taken = 0
+    for row in rows:
+        if batch and taken + size(row) > BATCH_TOKENS:
+            yield batch
+            batch, taken = [], 0
+        batch.append(row)
+        taken += size(row)
+    if batch:
+        yield batch
+
+
+def _each(probabilities: torch.Tensor) -> list[float]:
+    """Return the expected score of each dimension, from (dimensions, 5)."""
+    return [numbers.expect(row) for row in probabilities.tolist()]
+
+
+def _trim(answer: str) -> str:
+    """Return an answer's first line, up to its last whole sentence if it was not finished."""
+    line = answer.strip().partition("\n")[0].strip()
+    end = max(line.rfind(sign) for sign in ".!?")
+    return line[: end + 1] if end > 0 else line
+
+
+@contextmanager
+def _timed() -> Iterator[Callable[[], float]]:
+    """Yield what tells the seconds since the begin."""
+    began = time.perf_counter()
+    yield lambda: time.perf_counter() - began
+
+
+class Scorers:
+    """A few models in memory; the one that was used longest ago leaves first."""
+
+    def __init__(self, workspace: Workspace | None, most: int = 3) -> None:
+        self._workspace, self._most = workspace, most
+        self._loaded: OrderedDict[ScoringModel, Scorer] = OrderedDict()
+
+    def find(self, model: ScoringModel) -> Scorer:
+        """Return the scorer of a model, loaded if it is not yet."""
+        if model not in self._loaded:
+            self._loaded[model] = Scorer(self._workspace, model)
+            while len(self._loaded) > self._most:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(model)
+        return self._loaded[model]
