@@ -168,6 +168,15 @@ class LeanEngine:
         total: torch.Tensor = packed.HeadLoss.apply(hidden, self.head, None, targets, count)
         return total
 
+    def shared_loss_sum(self, groups: list[list[Encoded]]) -> torch.Tensor:
+        """Return the same sum over groups of examples that begin alike, each beginning computed once."""
+        batch = forked.make_batch(
+            [[(example.ids, example.response_start) for example in group] for group in groups], torch.device("cpu")
+        )
+        hidden, targets, count = self._hidden(batch)
+        total: torch.Tensor = packed.HeadLoss.apply(hidden, self.head, None, targets, count)
+        return total
+
     @torch.no_grad()
     def token_losses(self, examples: list[Encoded]) -> list[torch.Tensor]:
         batch = packed.make_batch([(example.ids, example.response_start) for example in examples], torch.device("cpu"))

@@ -117,20 +117,25 @@ def of_rubric(
     watched = held[3::4] or held[-1:]
     tested = [one for bond in held if bond not in watched for one in bonds[bond]]
     tested = [tested[place] for place in sorted(random.permutation(len(tested))[:MOST_TEST])]
-    budget = max_length - ANSWER_TOKENS - max(count(ask_score(rubric, one, "")) for one in rubric.dimensions)
+    budget = budget_of(rubric, count, max_length)
     examples: list[Example] = []
     for part, chosen in (("train", order[len(held) :]), ("validation", watched)):
         for one in (one for bond in chosen for one in bonds[bond]):
             with_notes = bool(random.random() < notes)
             for window in cut(one.transcript, budget, count):
                 examples += _ask(rubric, one, window, with_notes, part)
-    items = [item for number, one in enumerate(tested, 1) for item in _items(rubric, one, number, budget, count)]
+    items = [item for number, one in enumerate(tested, 1) for item in ask_items(rubric, one, number, budget, count)]
     weights = {one.id: one.weight for one in rubric.dimensions}
     titles = {one.id: one.title for one in rubric.dimensions}
     source = {"rubric": rubric.id, "transcripts": len(merged), "held_out": len(tested), "seed": seed}
     removed = {"rated more than once, scores averaged": len(rated) - len(merged)} if len(merged) < len(rated) else {}
     benchmark = make_benchmark(rubric.title, items, weights, titles, METRICS)
     return Composition(rubric.title, examples, benchmark, source, removed, rubric=rubric.id)
+
+
+def budget_of(rubric: Rubric, count: Count, max_length: int) -> int:
+    """Return the tokens that a transcript may have, so that question and answer fit behind it."""
+    return max_length - ANSWER_TOKENS - max(count(ask_score(rubric, one, "")) for one in rubric.dimensions)
 
 
 def merge(rated: Sequence[Rated], rubric: Rubric) -> list[Rated]:
@@ -188,7 +193,8 @@ def _ask(rubric: Rubric, one: Rated, window: Transcript, with_notes: bool, part:
     return found
 
 
-def _items(rubric: Rubric, one: Rated, number: int, budget: int, count: Count) -> list[Item]:
+def ask_items(rubric: Rubric, one: Rated, number: int, budget: int, count: Count) -> list[Item]:
+    """Return the test items of a transcript: for each window one question a dimension."""
     return [
         Item(
             id=f"{dimension.id}-{number}" + (f"-{part}" if part > 1 else ""),

@@ -26,7 +26,7 @@ from core.wording import clip
 
 MOST_RATED = 50_000
 LISTS = ("strengths", "areas_for_improvement")
-NOTES = ("reasoning", *LISTS, "source", "group", "rater", "title")
+NOTES = ("reasoning", "source", "group", "rater", "title")
 REASON = "reason_"
 
 
@@ -89,14 +89,20 @@ def _read_row(values: Mapping[str, Any], rubric: Rubric, place: str) -> Rated:
     except TranscriptError as error:
         raise DataError(f"{place}, column 'transcript': {error}") from error
     lists = {name: _read_list(values.get(name), f"{place}, column {name!r}") for name in LISTS}
+    notes = {name: _text(values.get(name)) for name in NOTES}
     ids = [one.id for one in rubric.dimensions]
     reasons = {name: _text(values.get(REASON + name)) for name in ids}
     return Rated(
         transcript,
         {name: read_score(values.get(name), f"{place}, column {name!r}") for name in ids},
         {name: reason for name, reason in reasons.items() if reason},
-        **lists,
-        **{name: _text(values.get(name)) for name in NOTES if name not in LISTS},
+        notes["reasoning"],
+        lists["strengths"],
+        lists["areas_for_improvement"],
+        notes["source"],
+        notes["rater"],
+        notes["group"],
+        notes["title"],
     )
 
 

@@ -64,7 +64,7 @@ def make(rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest
 
 
 def read_samples(rubric: Rubric) -> list[Rated]:
-    """Return the written-out transcripts that are shipped for a rubric, each with a title; none for one's own rubric."""
+    """Return the written-out transcripts that are shipped for a shipped rubric, each with a title."""
     if Path(rubric.file).parent != RUBRICS_DIR:
         return []
     files = sorted(SAMPLES.glob(f"{rubric.id}*.jsonl"))

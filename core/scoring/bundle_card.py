@@ -1,0 +1,68 @@
+"""The card of a bundled adapter in Markdown: how it was made, what was measured, what it can't do."""
+
+from typing import Any
+
+from core.catalog.rubrics import Rubric
+
+TITLES = {"made": "Made transcripts of scenarios that training did not see", "written": "Written-out samples"}
+
+
+def write_card(card: dict[str, Any], rubric: Rubric) -> str:
+    recipe = card["recipe"]
+    tables = "\n".join(_write_table(TITLES[name], found, rubric) for name, found in card["figures"].items())
+    dimensions = ", ".join(one.title.lower() for one in rubric.dimensions)
+    data = f"{recipe['transcripts']:,} made transcripts of about {recipe['longest']} words"
+    steps = f"{card['steps']:,} steps of {recipe['transcripts_per_step']} transcripts"
+    return f"""---
+license: mit
+language: en
+base_model: atelier-starter
+library_name: peft
+tags: [lora, transcript-scoring, synthetic-data]
+---
+# {card["name"]}
+
+Scores a conversation by the rubric `{rubric.id}`: {dimensions}, each from 1 to 5.
+A small adapter for first runs and demos of Atelier, offline.
+
+| | |
+| --- | --- |
+| Base | Atelier starter, 6.7 million parameters |
+| Adapter | LoRA, rank {recipe["rank"]}, all linear layers, bf16 safetensors |
+| Data | {data}; a fifth of the scenarios held out |
+| Training | {steps}, learning rate {recipe["learning_rate"]:g}, seed {recipe["seed"]} |
+| Time | {card["seconds"]:,} s on a busy machine with two cores |
+| Licence | MIT, weights and text |
+
+## What was measured
+Quadratic-weighted kappa and mean error of the likeliest score.
+{tables}
+The ratings of made transcripts follow from what was drawn, not from people, and their phrases come from the same lists
+as those in training; only the scenarios are new. The written-out samples share neither phrases nor scenarios; they were
+rated by their writer.
+
+## Limits
+English only. It has learned phrases, not judgement, and knows no facts of medicine, law or money: whether advice is
+right it can only tell from how it is given. Do not judge people by it. Rate some of your own transcripts, see how far
+it agrees with you, and train on them with a larger base: docs/rating-guide.md.
+
+## Make it again
+```
+python -m core.scoring.build --out models/rubrics/{rubric.id} --transcripts {recipe["transcripts"]} \
+--longest {recipe["longest"]} --seed {recipe["seed"]} --rank {recipe["rank"]} \
+--learning-rate {recipe["learning_rate"]:g} --transcripts-per-step {recipe["transcripts_per_step"]}
+```
+`card.json` holds every number of it. Another machine rounds differently and gives slightly different weights.
+"""
+
+
+def _write_table(title: str, found: dict[str, Any], rubric: Rubric) -> str:
+    first = next(iter(found["tuned"].values()))
+    lines = [f"\n**{title}** ({first['items']} questions a dimension)\n"]
+    lines += ["| | kappa, base | kappa | mean error, base | mean error |", "| --- | --- | --- | --- | --- |"]
+    for one in rubric.dimensions:
+        base, tuned = found["base"][one.id], found["tuned"][one.id]
+        numbers = (base["quadratic_kappa"], tuned["quadratic_kappa"])
+        errors = (base["mean_absolute_error"], tuned["mean_absolute_error"])
+        lines.append(f"| {one.title} | {numbers[0]:.2f} | {numbers[1]:.2f} | {errors[0]:.2f} | {errors[1]:.2f} |")
+    return "\n".join(lines) + "\n"
