@@ -12,6 +12,8 @@ from core.cli.workplace import open_workspace
 from core.errors import AppError, BadInput
 from core.evaluation import own_benchmarks, submission
 from core.evaluation.benchmarks import Benchmark
+from core.evaluation.measures import MEASURES
+from core.evaluation.spec import MOST_SAMPLES
 from core.paths import Workspace
 from core.process import queue
 from core.store import evaluations
@@ -22,11 +24,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and n
 
 def evaluate(
     benchmark: Annotated[
-        list[str] | None, typer.Option(help="Industry (repeatable), own benchmark, or specialist:ID.")
+        list[str] | None,
+        typer.Option(help="Industry (repeatable), safety, compliance, bias, own benchmark, or specialist:ID."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Own file; all its rows are test items.")] = None,
     base: Annotated[str, typer.Option(help="starter, a local folder, or a hub id.")] = "starter",
     adapter: Annotated[str, typer.Option(help="Adapter id or name; without it the base is tested.")] = "",
+    harness: Annotated[str, typer.Option(help="Task of lm-evaluation-harness, in the place of a benchmark.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="With --harness: only so many items of each task.")] = None,
+    include_path: Annotated[Path | None, typer.Option(help="With --harness: folder with tasks of your own.")] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, max=MOST_SAMPLES, help="How often code is written; above 1 it is drawn, for pass@k.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of answers that are drawn.")] = 0,
     endpoint: Annotated[
         str, typer.Option(help="Model behind an OpenAI-compatible API, by its name in endpoints.yaml.")
     ] = "",
@@ -39,9 +49,22 @@ def evaluate(
     if endpoint and (adapter or base != "starter"):
         raise BadInput("Give --endpoint alone, or --base, or --adapter: one model is tested at a time.")
     base = PREFIX + endpoint if endpoint else base
-    chosen = choose_benchmark(Workspace.chosen(), benchmark or [], data)
-    workspace = open_workspace()
-    job = submission.submit(workspace, base=base, benchmark=chosen, adapter=adapter, priority=priority)
+    if harness:
+        if benchmark or data or samples > 1:
+            raise BadInput("Give --harness without --benchmark, --data and --samples: a task brings its own items.")
+        submission.check_task(harness, include_path)
+        workspace = open_workspace()
+        job = submission.submit_task(
+            workspace, harness, base=base, adapter=adapter, limit=limit, include_path=include_path, priority=priority
+        )
+    else:
+        if limit is not None or include_path is not None:
+            raise BadInput("--limit and --include-path belong to --harness. Give the task there, or leave them out.")
+        chosen = choose_benchmark(Workspace.chosen(), benchmark or [], data)
+        workspace = open_workspace()
+        job = submission.submit(
+            workspace, base=base, benchmark=chosen, adapter=adapter, priority=priority, samples=samples, seed=seed
+        )
     if not wait:
         if as_json:
             print_json({"job": job.id, "number": job.number, "state": job.state})
@@ -59,7 +82,7 @@ def evaluate(
             f"{rows[0].score:.1%} (95% interval {rows[0].low:.1%} to {rows[0].high:.1%}) on {rows[0].items} items. "
             f"Evaluation {rows[0].id}"
         )
-        for line in _describe_endpoint(rows[0].details):
+        for line in (*_describe_metrics(rows[0].metrics), *_describe_endpoint(rows[0].details)):
             print_text(line)
     if ended.state != "succeeded":
         if as_json:
@@ -75,7 +98,7 @@ def choose_benchmark(workspace: Workspace, names: list[str], data: Path | None) 
         NotFound: No benchmark is called so.
     """
     if bool(names) == (data is not None):
-        raise BadInput("Give either --benchmark with an industry, or --data with a file.")
+        raise BadInput("Give either --benchmark with an industry, --data with a file, or --harness with a task.")
     if data is not None:
         return own_benchmarks.make(data.name, own_benchmarks.read_file(data))
     return own_benchmarks.resolve(workspace, names, held_out_of(workspace))
@@ -94,12 +117,23 @@ def _describe(row: evaluations.EvaluationRow) -> dict[str, Any]:
         "seconds": row.seconds,
         "latency_ms": 1000 * row.seconds / max(1, row.items),
         "tokens_per_second": row.tokens / max(1e-9, row.seconds),
-    } | ({"endpoint": row.details} if row.details else {})
+        "metrics": row.metrics,
+    } | ({"endpoint" if "endpoint" in row.details else "details": row.details} if row.details else {})
+
+
+def _describe_metrics(values: dict[str, float]) -> list[str]:
+    """Return the metrics of an evaluation beside its score, in one line."""
+    told = []
+    for name, value in values.items():
+        known = MEASURES.get(name)
+        shown = f"{value:.1%}" if known and known.is_share else f"{value:.4g}"
+        told.append(f"{known.title if known else name} {shown}")
+    return [f"{'; '.join(told)}."] if told else []
 
 
 def _describe_endpoint(details: dict[str, Any]) -> list[str]:
     """Return what an evaluation of an endpoint cost, and what else a person should know of it."""
-    if not details:
+    if "endpoint" not in details:
         return []
     read, written, cost = details["input_tokens"], details["output_tokens"], details["cost"]
     counted = f"{read:,} tokens read, {written:,} written" if None not in (read, written) else "tokens were not counted"
@@ -128,9 +162,10 @@ def compare(
 
     workspace = open_workspace()
     with opened(workspace) as db:
-        verdict = compare_stored(db, workspace, evaluations.get(db, first), evaluations.get(db, second), written)
+        pair = evaluations.get(db, first), evaluations.get(db, second)
+        verdict = compare_stored(db, workspace, *pair, written)
     if as_json:
-        print_json(verdict.to_dict())
+        print_json(verdict.to_dict() | {"base_evaluation": pair[0].id, "tuned_evaluation": pair[1].id})
         return
     print_text(verdict.sentence)
     print_table(

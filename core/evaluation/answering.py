@@ -1,9 +1,14 @@
-"""Answers of a model to benchmark items: written ones by greedy decoding, chosen ones by likelihood."""
+"""Answers of a model to benchmark items: chosen ones by likelihood, written ones by greedy decoding.
+
+Code may be written several times over, drawn by a seed; then an item's score is the share of answers that pass.
+"""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
+from random import Random
 from typing import Any
 
 import torch
@@ -11,7 +16,7 @@ import torch
 from core.datasets.chat import ChatFormat, Encoded
 from core.evaluation.benchmarks import Item
 from core.evaluation.grading import grade
-from core.evaluation.spec import MOST_NEW_TOKENS
+from core.evaluation.spec import MOST_NEW_TOKENS, TEMPERATURE
 from core.model import packed
 from core.model.engines import Scorer
 
@@ -31,11 +36,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers to a whole benchmark; `tokens` were written, `seconds` is wall time."""
+    """Answers to a whole benchmark; `tokens` were written, `seconds` is wall time.
+
+    `passed` counts the right answers to each item that was answered several times.
+    """
 
     answers: tuple[Answer, ...]
     tokens: int
     seconds: float
+    passed: Mapping[str, int] = field(default_factory=dict)
 
 
 Report = Callable[[int, int], None]
@@ -49,18 +58,22 @@ def answer_items(
     device: torch.device,
     report: Report | None = None,
     should_stop: Callable[[], bool] | None = None,
+    samples: int = 1,
+    seed: int = 0,
 ) -> Answers | None:
     """Return the model's answers in the order of the items, or None if `should_stop` said so.
 
     Args:
         model: Base or base with adapter, in the state (adapter on or off) that is to be measured.
+        samples: How often code is written; above 1 it is drawn, the same for the same seed.
     """
     began = time.monotonic()
     told = report or (lambda done, total: None)
     stop = should_stop or (lambda: False)
     texts: dict[str, str] = {}
     chosen = [item for item in items if item.type == "choice"]
-    written = [item for item in items if item.type != "choice"]
+    drawn = [item for item in items if samples > 1 and item.type == "code"]
+    written = [item for item in items if item.type != "choice" and not (samples > 1 and item.type == "code")]
     tokens = 0
     for batch in _choice_batches(chosen, chat):
         if stop():
@@ -71,12 +84,50 @@ def answer_items(
     for rows in _writing_batches(written, chat, limit):
         if stop():
             return None
-        answers, count = _write(model, chat, rows, device, limit)
-        texts |= answers
+        answers, count = _write(model, chat, rows, device, limit, _likeliest)
+        texts |= {item.id: answer for (item, _), answer in zip(rows, answers, strict=True)}
         tokens += count
         told(len(texts), len(items))
-    graded = tuple(Answer(item.id, item.component, texts[item.id], grade(item, texts[item.id])) for item in items)
-    return Answers(graded, tokens, time.monotonic() - began)
+    tries: dict[str, list[str]] = {item.id: [] for item in drawn}
+    for rows in _writing_batches([item for item in drawn for _ in range(samples)], chat, limit):
+        if stop():
+            return None
+        answers, count = _write(model, chat, rows, device, limit, _Dice(rows, tries, seed))
+        for (item, _), answer in zip(rows, answers, strict=True):
+            tries[item.id].append(answer)
+        tokens += count
+        told(len(texts) + sum(map(len, tries.values())) // samples, len(items))
+    passed = _count_passed(drawn, tries, stop)
+    if passed is None:
+        return None
+    texts |= {name: answers[0] for name, answers in tries.items()}
+    graded = tuple(
+        Answer(
+            item.id,
+            item.component,
+            texts[item.id],
+            passed[item.id] / samples if item.id in passed else grade(item, texts[item.id]),
+        )
+        for item in items
+    )
+    return Answers(graded, tokens, time.monotonic() - began, passed)
+
+
+def _count_passed(
+    items: Sequence[Item], tries: Mapping[str, Sequence[str]], stop: Callable[[], bool]
+) -> dict[str, int] | None:
+    """Return how many answers to each item are right; the same answer is graded once."""
+    passed: dict[str, int] = {}
+    for item in items:
+        scores: dict[str, float] = {}
+        for answer in tries[item.id]:
+            if stop():
+                return None
+            scores.setdefault(answer, -1.0)
+            if scores[answer] < 0:
+                scores[answer] = grade(item, answer)
+        passed[item.id] = sum(scores[answer] == 1.0 for answer in tries[item.id])
+    return passed
 
 
 # By likelihood
@@ -140,11 +191,43 @@ def _writing_batches(items: Sequence[Item], chat: ChatFormat, limit: int) -> lis
     return batches
 
 
+def _likeliest(scores: torch.Tensor) -> torch.Tensor:
+    return scores.argmax(dim=-1)
+
+
+class _Dice:
+    """Draws tokens; each row has a stream of its own, so what an item gets does not hang on its neighbours."""
+
+    def __init__(self, rows: Sequence[tuple[Item, list[int]]], before: Mapping[str, Sequence[str]], seed: int) -> None:
+        """Args: before: The answers that each item has already."""
+        count = Counter({name: len(answers) for name, answers in before.items()})
+        self.streams = []
+        for item, _ in rows:
+            self.streams.append(Random(f"{seed} {count[item.id]} {item.id}"))
+            count[item.id] += 1
+
+    def __call__(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return a token for each row of scores (rows, vocabulary)."""
+        sums = torch.softmax(scores.double() / TEMPERATURE, dim=-1).cumsum(dim=-1)
+        points = torch.tensor([stream.random() for stream in self.streams], dtype=torch.float64, device=scores.device)
+        places = torch.searchsorted(sums, points[:, None] * sums[:, -1:])
+        return places.squeeze(1).clamp(max=scores.shape[-1] - 1)
+
+
 @torch.no_grad()
 def _write(
-    model: Any, chat: ChatFormat, rows: list[tuple[Item, list[int]]], device: torch.device, limit: int
-) -> tuple[dict[str, str], int]:
-    """Return the greedily decoded answers of a batch and how many tokens were written."""
+    model: Any,
+    chat: ChatFormat,
+    rows: list[tuple[Item, list[int]]],
+    device: torch.device,
+    limit: int,
+    pick: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[list[str], int]:
+    """Return the answers of a batch and how many tokens were written.
+
+    Args:
+        pick: Gives the next token of each row from the scores of the vocabulary.
+    """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     longest = max(len(ids) for _, ids in rows)
     ids = torch.full((len(rows), longest), chat.pad_id, dtype=torch.int64)
@@ -170,7 +253,7 @@ def _write(
                 logits_to_keep=1,
             )
             cache = out.past_key_values
-            following = out.logits[:, -1].argmax(dim=-1)
+            following = pick(out.logits[:, -1])
             following = torch.where(done, torch.full_like(following, chat.pad_id), following)
             written.append(following)
             done = done | torch.isin(following, stops)
@@ -180,9 +263,9 @@ def _write(
             mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
             positions = positions[:, -1:] + 1
     table = torch.stack(written, dim=1).cpu().tolist() if written else [[] for _ in rows]
-    answers, count = {}, 0
-    for (item, _), tokens in zip(rows, table, strict=True):
+    answers, count = [], 0
+    for tokens in table:
         end = next((index for index, token in enumerate(tokens) if token in chat.stop_ids), len(tokens))
-        answers[item.id] = chat.decode(tokens[:end])
+        answers.append(chat.decode(tokens[:end]))
         count += end
     return answers, count

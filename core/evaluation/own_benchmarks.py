@@ -19,6 +19,7 @@ from core.evaluation import benchmarks, measures
 from core.evaluation.benchmarks import Benchmark, Item, make_benchmark, read_items
 from core.evaluation.grading import find_fault
 from core.evaluation.pinned import benchmark_file, pin_benchmark, read_pinned
+from core.evaluation.spec import HARNESS
 from core.paths import DATA_DIR, Workspace
 from core.store import benchmarks as stored
 from core.store.benchmarks import NamedBenchmark
@@ -31,7 +32,6 @@ KINDS = (
 MOST_ITEMS = 20_000
 MOST_NAME_LETTERS = 80
 SPECIALIST = "specialist:"
-HARNESS = "harness:"
 CONDUCT_DIR = DATA_DIR / "benchmarks" / "conduct"
 CONDUCT = {"safety": "Refusals", "compliance": "Required and forbidden statements", "bias": "Swapped attributes"}
 DATABASE_COLUMNS = ("schema", "database")

@@ -25,9 +25,13 @@ from core.store.evaluations import EvaluationRow, ItemRow
 ANSWERING_VERSION = 3
 
 
-def settings_sha(precision: str, quantization: str) -> str:
-    """Return a name for how answers are made; only evaluations that share it are compared or reused."""
-    return durable.hash_text(json.dumps([ANSWERING_VERSION, precision, quantization]))[:16]
+def settings_sha(precision: str, quantization: str, *more: Any) -> str:
+    """Return a name for how answers are made; only evaluations that share it are compared or reused.
+
+    Args:
+        more: What else is not as usual, such as answers that are drawn.
+    """
+    return durable.hash_text(json.dumps([ANSWERING_VERSION, precision, quantization, *more]))[:16]
 
 
 @dataclass(frozen=True)

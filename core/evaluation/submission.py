@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from core.catalog import bases, endpoints, industries
+from core.errors import BadInput
 from core.evaluation import benchmarks
 from core.evaluation.benchmarks import Benchmark
 from core.evaluation.pinned import pin_benchmark
-from core.evaluation.spec import EvaluateSpec
+from core.evaluation.spec import HARNESS, EvaluateSpec
 from core.paths import Workspace
 from core.process import queue
 from core.store import adapters, jobs
@@ -38,18 +42,94 @@ def submit(
     name: str = "",
     precision: str = "",
     quantization: str = "",
+    samples: int = 1,
+    seed: int = 0,
 ) -> Job:
     """Pin the benchmark and queue the evaluation.
 
     Args:
         precision, quantization: How the base is loaded; without them as the adapter was trained, a base alone as it is.
+        samples: How often code is written for each item, drawn by the seed where it is more than once.
 
     Raises:
         NotFound: The base, the adapter or the endpoint does not exist.
         BaseModelError: The base can't be had.
-        BadInput: The endpoint's key is missing.
+        BadInput: The endpoint's key is missing, or there is no code to write several times.
     """
     queue.check_priority(priority)
+    if samples > 1 and endpoints.name_in(base) is not None:
+        raise BadInput("An endpoint answers each item once. Leave --samples out, or test a model of this machine.")
+    if samples > 1 and not any(item.type == "code" for item in benchmark.items):
+        raise BadInput(f"The benchmark {benchmark.name!r} has no code items, so --samples has nothing to draw.")
+    label, model = _find_model(workspace, base, adapter, precision, quantization)
+    spec = EvaluateSpec(
+        **model,
+        benchmark=pin_benchmark(workspace, benchmark),
+        benchmark_name=benchmark.name,
+        samples=samples,
+        seed=seed if samples > 1 else 0,
+    )
+    return _queue(workspace, spec, name or f"{label} on {benchmark.name}", priority)
+
+
+def submit_task(
+    workspace: Workspace,
+    task: str,
+    *,
+    base: str,
+    adapter: str = "",
+    limit: int | None = None,
+    include_path: Path | None = None,
+    priority: str = "normal",
+) -> Job:
+    """Queue the evaluation of a model on a task of lm-evaluation-harness.
+
+    Args:
+        limit: How many of each task's items; without it all.
+        include_path: Folder with tasks of one's own.
+
+    Raises:
+        BadInput: lm-evaluation-harness is not installed, the folder does not exist, or the model is an endpoint.
+        NotFound: The base or the adapter does not exist.
+        BaseModelError: The base can't be had.
+    """
+    queue.check_priority(priority)
+    check_task(task, include_path)
+    if endpoints.name_in(base) is not None:
+        raise BadInput("A task of lm-evaluation-harness needs a model of this machine. Leave --endpoint out.")
+    label, model = _find_model(workspace, base, adapter, "", "")
+    spec = EvaluateSpec(
+        **model,
+        benchmark="",
+        benchmark_name=HARNESS + task,
+        harness=task,
+        limit=limit,
+        include_path=str(include_path.resolve()) if include_path else "",
+    )
+    return _queue(workspace, spec, f"{label} on {spec.benchmark_name}", priority)
+
+
+def check_task(task: str, include_path: Path | None) -> None:
+    """Refuse a task that can't be run for sure; whether it exists is known where the harness is loaded.
+
+    Raises:
+        BadInput: lm-evaluation-harness is not installed, the task has no name, or the folder does not exist.
+    """
+    if find_spec("lm_eval") is None:
+        raise BadInput(
+            "lm-evaluation-harness is not installed where Atelier runs. Install it into the same environment with "
+            "`pip install 'lm-eval>=0.4.13,<0.5'`."
+        )
+    if not task.strip() or not task.isprintable():
+        raise BadInput("Give --harness the name of a task, such as arc_easy.")
+    if include_path is not None and not include_path.is_dir():
+        raise BadInput(f"The folder {include_path} does not exist. Give --include-path a folder with tasks in YAML.")
+
+
+def _find_model(
+    workspace: Workspace, base: str, adapter: str, precision: str, quantization: str
+) -> tuple[str, dict[str, Any]]:
+    """Return what a model is called, and the fields of the specification that name it."""
     label, adapter_id = bases.title_of(base), ""
     if adapter:
         with opened(workspace) as db:
@@ -62,21 +142,12 @@ def submit(
         bases.locate(base)
     else:
         endpoints.check(base, workspace)
-    spec = EvaluateSpec(
-        base=bases.absolute(base),
-        adapter=adapter_id,
-        benchmark=pin_benchmark(workspace, benchmark),
-        benchmark_name=benchmark.name,
-        precision=precision or "auto",
-        quantization=quantization or "none",
-    )
-    return queue.submit(
-        workspace,
-        kind="evaluate",
-        name=name or f"{label} on {benchmark.name}",
-        spec=spec.model_dump(),
-        priority=priority,
-    )
+    fields = {"base": bases.absolute(base), "adapter": adapter_id}
+    return label, fields | {"precision": precision or "auto", "quantization": quantization or "none"}
+
+
+def _queue(workspace: Workspace, spec: EvaluateSpec, name: str, priority: str) -> Job:
+    return queue.submit(workspace, kind="evaluate", name=name, spec=spec.model_dump(), priority=priority)
 
 
 def waiting(workspace: Workspace) -> set[tuple[str, str, str]]:

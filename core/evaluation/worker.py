@@ -40,9 +40,13 @@ def evaluate(work: Work) -> None:
         if damage:
             raise NotFound(f"The adapter {row.name!r} can't be used: {damage}. Train it again.")
         model = load_adapter(model, adapter_folder)
-    scored = evaluating.evaluate(
-        work, loaded, model, spec.adapter, spec.base, read_pinned(work.workspace, spec.benchmark), spec.quantization
-    )
+    if spec.harness:
+        scored = evaluating.evaluate_task(work, loaded, model, spec)
+    else:
+        scored = evaluating.evaluate(
+            work, loaded, model, spec.adapter, spec.base, read_pinned(work.workspace, spec.benchmark),
+            spec.quantization, spec.samples, spec.seed,
+        )  # fmt: skip
     work.succeed(
         {"evaluation": scored.row.id, "score": scored.row.score, "low": scored.row.low, "high": scored.row.high},
         lambda db: evaluations.insert(db, scored.row, scored.items),
