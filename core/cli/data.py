@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from core import durable
-from core.catalog import industries, specialists
+from core.catalog import industries, rubrics, specialists
+from core.catalog.rubrics import Rubric
 from core.catalog.specialists import PARTS
 from core.cli import check, combine, dataset
 from core.cli.output import print_json, print_text, show_help
@@ -17,6 +18,7 @@ from core.datasets.examples import Example
 from core.datasets.specialist import loading, pipeline
 from core.errors import BadInput
 from core.paths import Workspace
+from core.scoring import ratings, sampling
 from core.store.connection import opened
 
 app = typer.Typer(help="Data: import, check, split, mix, list, show, delete, make.")
@@ -38,11 +40,20 @@ def make(
     count: Annotated[int, typer.Option(min=1, max=MOST_EXAMPLES, help="Examples of each.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same examples.")] = 42,
     out: Annotated[Path, typer.Option(help="Folder for the JSONL files.")] = Path("demo-data"),
+    rubric: Annotated[str, typer.Option(help="Rubric id instead: transcripts with ratings.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Rated transcripts as CSV instead of JSONL.")] = False,
     name: Annotated[str, typer.Option(help="Store them as a dataset of this name instead of files.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
     """Generate examples, none of which is near a benchmark item, as prompt and response in JSONL files."""
     workspace = Workspace.chosen()
+    if rubric:
+        if industry or specialist or name:
+            raise BadInput("Rated transcripts are made by themselves. Leave --industry, --specialist and --name out.")
+        _make_rated(rubrics.find(rubric, workspace), count, seed, out, as_csv, as_json)
+        return
+    if as_csv:
+        raise BadInput("--csv belongs to --rubric.")
     if specialist:
         if industry:
             raise BadInput("Give industries or specialists, not both.")
@@ -106,6 +117,22 @@ def _make_specialists(workspace: Workspace, names: list[str], count: int, seed: 
         for told in made:
             counts = ", ".join(f"{told['counts'][part]} {part}" for part in PARTS)
             print_text(f"{told['specialist']}: {counts} in {told['folder']}")
+
+
+def _make_rated(rubric: Rubric, count: int, seed: int, out: Path, as_csv: bool, as_json: bool) -> None:
+    """Write made transcripts with their ratings into one file."""
+    if count > ratings.MOST_RATED:
+        raise BadInput(f"--count is {count:,}; at most {ratings.MOST_RATED:,} rated transcripts go into one file.")
+    made = sampling.make(rubric, count, seed)
+    _make_folder(out)
+    path = out / f"{rubric.id}.{'csv' if as_csv else 'jsonl'}"
+    ratings.save(path, made)
+    if as_json:
+        print_json({"rubric": rubric.id, "transcripts": len(made), "file": str(path)})
+    else:
+        print_text(
+            f"{len(made):,} rated transcripts in {path}. Train with `atelier train --rubric {rubric.id} --data {path}`."
+        )
 
 
 def _make_folder(path: Path) -> None:
