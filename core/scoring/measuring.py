@@ -96,15 +96,15 @@ def measure(
         except BaseException:
             process.kill()
             raise
-    return _collect(rubric, len(transcripts), answers, process.returncode)
+    return _collect(rubric, len(transcripts), answers, process.returncode, f"Its log is {log}.")
 
 
-def _collect(rubric: Rubric, count: int, answers: Sequence[dict[str, Any]], code: int) -> Measured:
+def _collect(rubric: Rubric, count: int, answers: Sequence[dict[str, Any]], code: int, where: str) -> Measured:
     told = {key: value for one in answers if "place" not in one for key, value in one.items()}
     if "error" in told:
         raise BadInput(told["error"]) if code == BadInput.exit_code else ServiceError(told["error"])
     if code or "seconds" not in told:
-        raise ServiceError(f"Scoring ended with code {code} before it was done. Try again with fewer transcripts.")
+        raise ServiceError(f"Scoring ended with code {code} before it was done. {where}")
     expected = {one.id: np.full(count, np.nan) for one in rubric.dimensions}
     windows, problems = [0] * count, {}
     for one in answers:
