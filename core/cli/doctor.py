@@ -6,14 +6,15 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from core import durable
-from core.catalog import bases, industries, specialists
+from core.catalog import bases, industries, rubrics, specialists
 from core.catalog.specialists import Specialist
+from core.cli.finding import Finding
 from core.cli.output import print_text
+from core.cli.settings_check import look_at_rubric, look_at_settings
 from core.datasets import pack_check
 from core.datasets.specialist import check as specialist_check
 from core.errors import AppError, NotFound, StoreError
@@ -21,25 +22,11 @@ from core.hardware.readings import read_gpus, read_host, read_machine
 from core.paths import Workspace
 from core.process.liveness import is_held
 from core.process.queue import presence_lock, supervisor_lock
-from core.registry import rules
 from core.store import backup, schema
 from core.store.connection import SAFE_WAL_VERSION, connect_readonly, journal_mode
 from core.wording import show_bytes
 
 LEAST_FREE_BYTES = 2e9
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do where it is not well."""
-
-    area: str
-    severity: str
-    text: str
-    remedy: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        return asdict(self)
 
 
 def examine(workspace: Workspace, restore: bool = False) -> list[Finding]:
@@ -136,19 +123,7 @@ def look_at_data(workspace: Workspace) -> Iterator[Finding]:
     for file in [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]:
         yield from look_at_pack(file)
     yield from look_at_catalogue(workspace)
-    yield from look_at_gates(workspace)
-
-
-def look_at_gates(workspace: Workspace) -> Iterator[Finding]:
-    """Say whether the gate's rules can be read, the shipped ones and those of the workspace."""
-    for file in (rules.SHIPPED, rules.own_file(workspace)):
-        if file.exists():
-            try:
-                rules.read_gates(file)
-            except AppError as error:
-                yield Finding("data", "problem", str(error), "Mend the file; until then nothing is promoted.")
-            else:
-                yield Finding("data", "ok", f"Gate: {file} can be read")
+    yield from look_at_settings(workspace)
 
 
 def look_at_pack(file: Path) -> Iterator[Finding]:
@@ -208,6 +183,10 @@ def look_at(workspace: Workspace, name: str) -> Iterator[Finding]:
     pack = next((place for place in packs if place.is_file()), None)
     if pack is not None:
         yield from look_at_pack(pack)
+        return
+    rubric = next((file for file in reversed(rubrics.files_of(workspace)) if file.stem == name), None)
+    if rubric is not None:
+        yield from look_at_rubric(rubric)
         return
     known = specialists.all_specialists(workspace)
     if name not in known:

@@ -76,7 +76,7 @@ class Client:
         fields = {"model": self.endpoint.model, "messages": messages, "temperature": 0, "max_tokens": most_tokens}
         fields |= self.endpoint.options
         body = {name: value for name, value in fields.items() if value is not None}
-        status, headers, content = self._post(json.dumps(body).encode())
+        status, headers, content = self._send("POST", self._address, json.dumps(body).encode())
         if status == 200:
             return self._read(content)
         told = self._complaint(content)
@@ -97,9 +97,23 @@ class Client:
         }.get(status, "")
         raise EndpointError(self._said(f"refuses the request with status {status}{told}.{advice}".rstrip(".")))
 
-    def _post(self, body: bytes) -> tuple[int, Message, bytes]:
+    def list_models(self) -> tuple[int, list[str]]:
+        """Return the status with which the server answers when asked for its models, and their names if it tells any.
+
+        It costs nothing: no model is asked.
+
+        Raises:
+            EndpointError: It can't be reached, or not in time.
+        """
+        status, _, content = self._send("GET", urlsplit(f"{self.endpoint.url}/v1/models"), None)
+        names: list[str] = []
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            names = [one["id"] for one in json.loads(content)["data"] if isinstance(one["id"], str)]
+        return status, names
+
+    def _send(self, method: str, address: SplitResult, body: bytes | None) -> tuple[int, Message, bytes]:
         """Send and receive; after the time limit the connection is cut, however busily the server drips."""
-        connection, target, headers = self._connect()
+        connection, target, headers = self._connect(address)
         expired, opened = threading.Event(), list[socket.socket]()
 
         def expire() -> None:
@@ -117,7 +131,7 @@ class Client:
             opened.append(connection.sock)
             if expired.is_set():
                 raise TimeoutError
-            connection.request("POST", target, body, headers)
+            connection.request(method, target, body, headers)
             answer = connection.getresponse()
             content = answer.read(MOST_BYTES + 1)
         except TimeoutError as error:
@@ -138,11 +152,11 @@ class Client:
             raise EndpointError(self._said(f"sends more than {MOST_BYTES / 1e6:.0f} MB in answer to one question"))
         return answer.status, answer.headers, content
 
-    def _connect(self) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    def _connect(self, address: SplitResult) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
         """Return a connection that is not open yet, what to ask it for, and the headers; a set proxy is used."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
         headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        address, proxy = self._address, _proxy_for(self._address)
+        proxy = _proxy_for(address)
         host, port = address.hostname or "", address.port or (443 if self._context else 80)
         via = proxy or address
         place, door = via.hostname or "", via.port or (80 if proxy else port)

@@ -10,7 +10,7 @@ from core.catalog.industries import describe_error
 from core.errors import RegistryError
 from core.paths import DATA_DIR, Workspace
 from core.registry.gate import Rules
-from core.store.registry import SPECIALIST
+from core.store.registry import RUBRIC, SPECIALIST
 from core.strict_yaml import Loader
 
 FILE = "gates.yaml"
@@ -53,8 +53,8 @@ def read_rules(workspace: Workspace, scope: str) -> Rules:
 
 
 def parts_of(scope: str) -> list[str]:
-    """Return the industries of a scope, or its specialist."""
-    return scope.removeprefix(SPECIALIST).split("+")
+    """Return the industries of a scope, or its specialist or rubric."""
+    return scope.removeprefix(SPECIALIST).removeprefix(RUBRIC).split("+")
 
 
 def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

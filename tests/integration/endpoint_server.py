@@ -25,6 +25,7 @@ class Server:
     retry_after: str = "1"
     location: str = ""
     slow_s: float = 0.0
+    models: tuple[int, list[str]] = (200, [])
     address: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -53,7 +54,11 @@ def serve(**fields: Any) -> Iterator[Server]:
 
         def do_GET(self) -> None:
             made.paths.append(self.path)
-            _send(self, 200, b"{}")
+            made.headers.append(dict(self.headers))
+            if made.slow_s:
+                made.freed.wait(made.slow_s)
+            status, names = made.models
+            _send(self, status, json.dumps({"data": [{"id": name} for name in names]}).encode())
 
         def log_message(self, *_: Any) -> None:
             pass

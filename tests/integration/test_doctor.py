@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from core import durable
-from core.catalog import bases
-from core.cli import doctor
+from core.catalog import bases, rubrics
+from core.cli import doctor, settings_check
 from core.cli.doctor import Finding
 from core.paths import Workspace
 from core.process.liveness import FileLock
@@ -22,6 +23,7 @@ from core.process.queue import presence_lock, supervisor_lock
 from core.store import backup, connection, jobs
 from core.store.connection import opened
 from tests.integration.command import Command, make_command, picture, run_code
+from tests.integration.endpoint_server import serve
 from tests.packs import write_pack, write_rows
 
 NOBODY = 65534
@@ -79,7 +81,7 @@ def test_json_gives_every_finding_with_its_remedy_and_the_same_exit_code(
     found = json.loads(answer.out)
     wrong = [one for one in found if one["severity"] == "problem"]
     assert answer.code == 1
-    assert {one["area"] for one in found} == {"machine", "packages", "data", "workspace"}
+    assert {one["area"] for one in found} == {"machine", "packages", "data", "endpoints", "workspace"}
     assert all(one.keys() == {"area", "severity", "text", "remedy"} and one["text"] for one in found)
     assert len(wrong) == 2 and all(one["remedy"] for one in wrong)
     assert "odd.yaml, line 2 is not valid YAML" in wrong[0]["text"]
@@ -267,3 +269,80 @@ def test_a_workspace_that_may_not_be_written_is_a_problem() -> None:
         answer = run_code(code, home=root)
         root.chmod(0o755)
     assert answer.out == f"problem The workspace {root} can't be written Set ATELIER_HOME to a folder of yours.\n"
+
+
+# Settings of a person's own
+
+KEY = "sk-9f8e7d6c5b4a39281706"
+
+
+def endpoints_told(workspace: Workspace, text: str) -> list[Finding]:
+    (workspace.root / "endpoints.yaml").write_text(text, encoding="utf-8")
+    return list(settings_check.look_at_endpoints(workspace))
+
+
+def test_each_endpoint_is_told_with_its_key_and_whether_it_answers_but_never_the_key(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, atelier: Command
+) -> None:
+    monkeypatch.setenv("HERE_API_KEY", KEY)
+    monkeypatch.delenv("GONE_API_KEY", raising=False)
+    with serve(models=(200, ["toy-1", "toy-2"])) as server:
+        text = (
+            f"- {{name: good, url: '{server.address}', model: toy-1, key_env: HERE_API_KEY}}\n"
+            f"- {{name: keyless, url: '{server.address}', model: toy-1, key_env: GONE_API_KEY}}\n"
+            f"- {{name: other, url: '{server.address}', model: large}}\n"
+            "- {name: resting, url: 'http://127.0.0.1:9', model: m}\n"
+        )
+        (workspace.root / "endpoints.yaml").write_text(text, encoding="utf-8")
+        answer = atelier("doctor")
+    assert answer.code == 0, "a server that rests is no fault of the installation"
+    assert KEY not in answer.out
+    lines = [line.strip() for line in answer.out.splitlines() if "endpoint" in line]
+    for part in (
+        "ok      The key of the endpoint 'good' is set in HERE_API_KEY",
+        "can be reached and serves its model",
+        "note    The key of the endpoint 'keyless' is not set in GONE_API_KEY. Set it",
+        "does not list the model 'large'. It lists toy-1, toy-2",
+        "'resting' at http://127.0.0.1:9 can't be reached: connection refused. Start the server",
+    ):
+        assert any(part in line for line in lines), (part, lines)
+    assert {"Authorization": f"Bearer {KEY}"}.items() <= server.headers[0].items() | server.headers[1].items()
+
+
+def test_servers_that_hang_or_refuse_cost_two_seconds_together(workspace: Workspace) -> None:
+    with serve(slow_s=30.0) as slow, serve(models=(401, [])) as closed, serve(models=(503, [])) as broken:
+        text = "".join(
+            f"- {{name: n{number}, url: '{address}', model: m}}\n"
+            for number, address in enumerate([slow.address] * 4 + [closed.address, broken.address])
+        )
+        began = time.monotonic()
+        found = endpoints_told(workspace, text)
+        assert time.monotonic() - began < 3.5
+        slow.freed.set()
+    assert all("did not answer within 2 s" in one.text for one in found[:4])
+    assert "refuses with status 401" in found[4].text and "key_env" in found[4].remedy
+    assert "fails with status 503" in found[5].text
+
+
+def test_a_broken_list_of_endpoints_is_a_problem_with_its_place(workspace: Workspace) -> None:
+    found = endpoints_told(workspace, "- {name: a, url: 'http://x', model: m}\n- {name: b, url: nowhere, model: m}\n")
+    (wrong,) = problems(found)
+    assert "endpoints.yaml is wrong at entry 2, url" in wrong.text
+
+
+def test_rules_and_rubrics_that_would_silently_do_nothing_are_named(workspace: Workspace, atelier: Command) -> None:
+    (workspace.root / "gates.yaml").write_text("high_risk: [helthcare]\nscopes: {finanse: {}}\n", encoding="utf-8")
+    folder = workspace.root / "rubrics"
+    folder.mkdir()
+    sound = (rubrics.RUBRICS_DIR / "conversation.yaml").read_text(encoding="utf-8")
+    (folder / "one.yaml").write_text(sound, encoding="utf-8")
+    (folder / "two.yaml").write_text(sound, encoding="utf-8")
+    (folder / "three.yaml").write_text(sound.replace("weight:", "wait:", 1), encoding="utf-8")
+    found = json.loads(atelier("doctor", "--json").out)
+    wrong = [one["text"] for one in found if one["severity"] == "problem"]
+    assert any("demands reviews for helthcare" in text for text in wrong)
+    assert any("three.yaml is wrong at dimensions.0.w" in text for text in wrong)
+    assert any("Rubric conversation stands in several files: one.yaml, two.yaml" in text for text in wrong)
+    assert len(wrong) == 3
+    assert any("rules for finanse" in one["text"] and one["severity"] == "note" for one in found)
+    assert "are sound (Empathy" in atelier("doctor", "conversation").out
