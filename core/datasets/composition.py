@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ LABEL_LENGTH = 80
 class Composition:
     """Training examples with the benchmark that they are held against.
 
-    `removed` counts own rows that were left out, by reason; `dropped` holds them where they are kept.
+    `removed` counts own rows that were left out, by reason; `dropped` holds them where they are kept. `rows_from` says
+    where a specialist's rows were asked for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Composition:
     specialist: str = ""
     rubric: str = ""
     dropped: tuple[dict[str, str], ...] = ()
+    rows_from: dict[str, str | int | None] = field(default_factory=dict)
 
     @property
     def by_origin(self) -> dict[str, int]:

@@ -26,6 +26,9 @@ class TrainSpec(BaseModel):
     counted: dict[str, float] = {}
     specialist: str = ""
     rubric: str = ""
+    rows_from: Annotated[
+        dict[str, str | int | None], Field(description="A specialist's rows: source (generated, hub or a path), rows.")
+    ] = {}
     aims: Annotated[
         dict[str, dict[str, float]], Field(description="What the specialist's metrics should reach: baseline, tuned.")
     ] = {}

@@ -5,7 +5,7 @@ Page and command both come through here, so the same choice gets the same job an
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -91,6 +91,9 @@ class Sourcing:
     source: Literal["generated", "hub"] | Path = "generated"
     rows: int | None = None
 
+    def to_dict(self) -> dict[str, str | int | None]:
+        return {"source": str(self.source), "rows": self.rows}
+
 
 def compose_specialist(
     workspace: Workspace,
@@ -117,7 +120,8 @@ def compose_specialist(
         loaded = loading.read_hub(one, told, lambda: False)
     else:
         loaded = loading.generate(one, wanted.rows or count_generated(config), config.seed, workspace)
-    return composition.of_specialist(pipeline.prepare(one, loaded, config.seed, wanted.rows))
+    made = composition.of_specialist(pipeline.prepare(one, loaded, config.seed, wanted.rows))
+    return replace(made, rows_from=wanted.to_dict())
 
 
 def held_out_of(workspace: Workspace, specialist: str) -> Benchmark:
@@ -334,6 +338,7 @@ def submit(
         counted=planned.counted,
         specialist=chosen.specialist,
         rubric=chosen.rubric,
+        rows_from=chosen.rows_from,
         aims=_aims(workspace, chosen.specialist),
     )
     return queue.submit(

@@ -10,12 +10,14 @@ from core.catalog import bases, industries
 from core.catalog.specialists import Specialist
 from core.hardware.readings import read_machine
 from core.paths import Workspace
+from core.scoring.composition import RubricSourcing
+from core.scoring.composition import compose as compose_rubric
 from core.store import datasets, jobs
 from core.store.datasets import NamedDataset
 from core.store.states import ENDED, PRIORITIES
 from core.training import configuration, submission
 from core.training.submission import Draft, Sourcing
-from pages.widgets import doctor_card, draft_card, errors, session, specialist_form, training_form, uploads
+from pages.widgets import doctor_card, draft_card, errors, rubric_form, session, specialist_form, training_form, uploads
 from pages.widgets.text import plain
 
 PRESET_HELP = {
@@ -23,7 +25,8 @@ PRESET_HELP = {
     "standard": "What suits most jobs.",
     "thorough": "A larger adapter, more data, stops when it no longer gets better.",
 }
-INDUSTRIES, SPECIALIST, DATASET, OWN_FILE = "Industries", "A specialist", "A dataset", "My own file"
+INDUSTRIES, SPECIALIST, RUBRIC = "Industries", "A specialist", "A rubric"
+DATASET, OWN_FILE = "A dataset", "My own file"
 OWN_FOLDER = "A folder or hub id"
 
 workspace = session.workspace()
@@ -45,12 +48,15 @@ def take_over() -> None:
     wanted = job.spec["dataset_name"]
     with session.store() as db:
         known_dataset = wanted in {one.name for one in datasets.named(db)}
-    expert = job.spec.get("specialist", "")
+    expert, rubric = job.spec.get("specialist", ""), job.spec.get("rubric", "")
     st.session_state["source"] = (
-        INDUSTRIES if chosen else SPECIALIST if expert else DATASET if known_dataset else OWN_FILE
+        INDUSTRIES if chosen else SPECIALIST if expert else RUBRIC if rubric else DATASET if known_dataset else OWN_FILE
     )
     if expert:
         st.session_state["specialist"] = expert
+    if rubric:
+        st.session_state["rubric"] = rubric
+        specialist_form.take_over(job.spec.get("rows_from", {}))
     if known_dataset:
         st.session_state["dataset"] = wanted
     st.session_state["preset"] = job.spec["preset"] or "standard"
@@ -61,7 +67,12 @@ def take_over() -> None:
 
 def take_wanted() -> None:
     """Choose what another page asked to train on."""
-    for source, key in ((DATASET, "dataset"), (SPECIALIST, "specialist"), (INDUSTRIES, "industries")):
+    for source, key in (
+        (DATASET, "dataset"),
+        (SPECIALIST, "specialist"),
+        (RUBRIC, "rubric"),
+        (INDUSTRIES, "industries"),
+    ):
         wanted = st.session_state.pop(f"{key}_wanted", None)
         if wanted is not None:
             st.session_state["source"], st.session_state[key] = source, wanted
@@ -81,7 +92,7 @@ def pick_source() -> str:
     st.session_state.setdefault("source", INDUSTRIES)
     picked = st.segmented_control(
         "Data",
-        [INDUSTRIES, SPECIALIST, DATASET, OWN_FILE],
+        [INDUSTRIES, SPECIALIST, RUBRIC, DATASET, OWN_FILE],
         required=True,
         label_visibility="collapsed",
         key="source",
@@ -226,13 +237,15 @@ def drafted(
     mix: tuple[tuple[str, float], ...],
     stamp: tuple[object, ...],
     dataset: str,
-    sourcing: Sourcing | None,
+    sourcing: Sourcing | RubricSourcing | None,
 ) -> Draft:
     """Return what the job would be; computed anew only when the choice, a file behind it, or the past has changed."""
     place = Workspace(Path(root))
     made = configuration.TrainingConfig.model_validate_json(config)
     file = Path(data) if data else None
-    if sourcing is not None:
+    if isinstance(sourcing, RubricSourcing):
+        composed = compose_rubric(place, base, made, sourcing)
+    elif sourcing is not None:
         composed = submission.compose_specialist(place, made, sourcing)
     else:
         composed = submission.compose(place, made, list(industry_ids), file, dict(mix), dataset)
@@ -278,7 +291,7 @@ config: configuration.TrainingConfig | None = None
 mix: dict[str, float] = {}
 base, sound = "", False
 expert: Specialist | None = None
-sourcing: Sourcing | None = None
+sourcing: Sourcing | RubricSourcing | None = None
 with left:
     st.subheader("What to train on", anchor=False)
     source = pick_source()
@@ -287,6 +300,8 @@ with left:
             dataset = pick_dataset()
         elif source == SPECIALIST:
             expert, sourcing = specialist_form.pick(workspace)
+        elif source == RUBRIC:
+            sourcing = rubric_form.pick(workspace)
         else:
             industry_ids, data = pick_data(source)
         sound = True
@@ -318,6 +333,7 @@ with right, st.container(border=True):
             missing = {
                 INDUSTRIES: "Pick at least one industry.",
                 DATASET: "Import a dataset first.",
+                RUBRIC: "Drop a file with rated transcripts.",
                 SPECIALIST: "Choose where the specialist's rows come from.",
             }
             st.info(missing.get(source, "Drop a data file."))

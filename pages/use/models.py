@@ -12,7 +12,7 @@ from core.registry.promotion import Look
 from core.registry.report import make_report
 from core.registry.report_html import write_html
 from core.store import adapters, proposals, registry
-from core.store.registry import SPECIALIST, STAGES, Decision, Entry
+from core.store.registry import RUBRIC, SPECIALIST, STAGES, Decision, Entry
 from core.store.reviews import Review
 from core.wording import clip
 from pages.widgets import errors, model_card, packs, review_form, session
@@ -31,6 +31,8 @@ names = {one.id: one.name for one in found}
 def scope_title(scope: str) -> str:
     if scope.startswith(SPECIALIST):
         return f"Specialist {scope.removeprefix(SPECIALIST)}"
+    if scope.startswith(RUBRIC):
+        return f"Rubric {scope.removeprefix(RUBRIC)}"
     return packs.benchmark_title(scope, titles)
 
 

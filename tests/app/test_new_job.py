@@ -47,7 +47,7 @@ def rows(count: int = 30) -> bytes:
 
 def drop(tab: AppTest, name: str, content: bytes) -> AppTest:
     """Choose an own file and drop one."""
-    by_label(tab.segmented_control, "Data").set_value("My own file").run()
+    by_label(tab.segmented_control, "Data").set_value("Own file").run()
     uploader = next(one for one in tab.file_uploader if one.key == "own_file")
     return uploader.upload(name, content).run()
 
@@ -343,7 +343,7 @@ def test_a_broken_pack_is_named_and_an_own_file_can_still_be_trained_on(
 
 
 def choose_specialist(tab: AppTest, name: str) -> AppTest:
-    by_label(tab.segmented_control, "Data").set_value("A specialist").run()
+    by_label(tab.segmented_control, "Data").set_value("Specialist").run()
     return tab.selectbox(key="specialist").set_value(name).run()
 
 
@@ -453,6 +453,30 @@ def test_a_specialist_that_was_changed_meanwhile_is_counted_anew(workspace: Work
 
 
 # From another job's settings
+
+
+def test_where_a_specialists_rows_came_from_is_taken_over(workspace: Workspace, open_page: OpenPage) -> None:
+    tab = choose_specialist(open_page(NEW_JOB), "sentiment")
+    tab = drop_rows(tab, "train.tsv", reviews(240))
+    tab.number_input(key="specialist_rows").set_value(200).run()
+    start(tab)
+    (job,) = all_jobs(workspace)
+    assert job.spec["rows_from"]["rows"] == 200 and job.spec["rows_from"]["source"].endswith("train.tsv")
+    button(tab, "Cancel").click().run()
+    button(tab, "New job from these settings").click().run()
+    assert_fine(tab)
+    assert by_label(tab.segmented_control, "Rows").value == "A file of the dataset"
+    assert tab.number_input(key="specialist_rows").value == 200
+    assert "come from train.tsv again" in texts(tab).replace("\\", "")
+    start(tab.switch_page(NEW_JOB).run())
+    newest = all_jobs(workspace)[0]
+    assert newest.id != job.id
+    assert (newest.spec["dataset"], newest.spec["benchmark"]) == (job.spec["dataset"], job.spec["benchmark"])
+    Path(job.spec["rows_from"]["source"]).unlink()
+    button(tab, "Cancel").click().run()
+    button(tab, "New job from these settings").click().run()
+    assert "not there any more. Drop it again" in texts(tab).replace("\\", "")
+    assert_can_not_start(tab)
 
 
 def test_the_settings_of_another_job_are_taken_over_and_can_be_forgotten(
