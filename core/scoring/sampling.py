@@ -49,7 +49,7 @@ def make(rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest
         NotFound: There are no phrases for the rubric.
     """
     moves = _read_moves(rubric)
-    settings = _read_settings()
+    settings = read_settings()
     scenarios = [(name, scenario["id"]) for name, setting in settings.items() for scenario in setting["scenarios"]]
     random = np.random.default_rng([seed, 1_903])
     found: list[Rated] = []
@@ -103,7 +103,7 @@ def _read_moves(rubric: Rubric) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _read_settings() -> dict[str, dict[str, Any]]:
+def read_settings() -> dict[str, dict[str, Any]]:
     return {
         file.stem: yaml.load(file.read_text(encoding="utf-8"), Loader)
         for file in sorted((FOLDER / "settings").glob("*.yaml"))

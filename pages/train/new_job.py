@@ -54,9 +54,9 @@ def take_over() -> None:
     )
     if expert:
         st.session_state["specialist"] = expert
+        specialist_form.take_over(job.spec.get("rows_from", {}))
     if rubric:
         st.session_state["rubric"] = rubric
-        specialist_form.take_over(job.spec.get("rows_from", {}))
     if known_dataset:
         st.session_state["dataset"] = wanted
     st.session_state["preset"] = job.spec["preset"] or "standard"
