@@ -84,7 +84,14 @@ def measure(
     env = environment.for_worker(machine.devices[0]) | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     question = {"rubric": rubric.id, "adapter": asked, "transcripts": [one.render() for one in transcripts]}
     answers: list[dict[str, Any]] = []
-    with subprocess.Popen(command, cwd=PROJECT_DIR, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    log = workspace.logs / "scoring.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch(mode=0o600)
+    pipe = subprocess.PIPE
+    with (
+        log.open("ab") as remarks,
+        subprocess.Popen(command, cwd=PROJECT_DIR, env=env, stdin=pipe, stdout=pipe, stderr=remarks) as process,
+    ):
         assert process.stdin is not None and process.stdout is not None
         try:
             with contextlib.suppress(BrokenPipeError):  # it has ended already; what it printed says why
