@@ -150,7 +150,7 @@ def _score_part(
             time.sleep(0.1)
             continue
         if status == 200:
-            return _ANSWERS.validate_json(answer)
+            return _read(answer)
         if status == 429:
             time.sleep(min(float(headers.get("Retry-After", "1")), max(0.0, until - time.monotonic())))
             continue
@@ -162,11 +162,21 @@ def _score_part(
     return [late] * len(texts)
 
 
+def _read(answer: bytes) -> list[Scored | Problem]:
+    try:
+        return _ANSWERS.validate_json(answer)
+    except ValidationError:  # it would quote the answer, and with it the transcript
+        raise ServiceError(_UNREADABLE) from None
+
+
 def _failure(answer: bytes) -> AppError:
     try:
         return error_of(Problem.model_validate_json(answer))
     except ValidationError:
-        return ServiceError("The scoring service gave an answer that can't be read. End it; it starts again by itself.")
+        return ServiceError(_UNREADABLE)
+
+
+_UNREADABLE = "The scoring service gave an answer that can't be read. End it; it starts again by itself."
 
 
 def _health(found: Address) -> dict[str, Any] | None:
