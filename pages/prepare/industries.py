@@ -23,6 +23,7 @@ ALL = "All"
 ROWS_IN_SIGHT = 9
 T = TypeVar("T")
 SAMPLES = 4
+MORE_WIDTH = 340  # a popover is as wide as its text; a long one would lie over half the page
 
 workspace = session.workspace()
 
@@ -85,18 +86,18 @@ def show_pack(one: Industry, place: Workspace | None) -> None:
         if st.button("Train this", icon=":material/play_arrow:", key=f"train-{one.id}"):
             train_on("industries", [one.id])
         if one.vocabulary or one.suits or one.feeds:
-            with st.popover("More", icon=":material/more_horiz:"):
+            with st.popover("More", icon=":material/more_horiz:"), st.container(width=MORE_WIDTH):
                 show_more(one)
 
 
 def show_more(one: Industry) -> None:
     """Draw an industry's words, the base that suits it, and where news of its rules are published."""
     if one.suits:
-        st.markdown(f"**Base.** {plain(one.suits)}")
+        st.markdown(f"**Base model.** {plain(one.suits)}")
     if one.vocabulary:
         st.markdown(f"**Its words.** {plain(', '.join(one.vocabulary))}")
     if one.feeds:
-        st.markdown("**News of its rules.**")
+        st.markdown("**Where its rules are published.**")
         for feed in one.feeds:
             st.markdown(f"- [{plain(feed.name)}]({feed.url})")
 

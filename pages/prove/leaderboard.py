@@ -92,7 +92,7 @@ def pick_industries(found: Sequence[Board]) -> list[Board]:
     """Draw behind a button which industries count, at first those that most models were measured on."""
     usual = leaderboard.common(found)
     short = {key_of(one): titles.get(one.benchmark, one.benchmark) for one in found}
-    with st.popover("Which count", icon=":material/tune:"):
+    with st.popover("Choose industries", icon=":material/tune:"):
         counted = st.multiselect(
             "Industries that count", list(short), default=[key_of(one) for one in usual],
             format_func=lambda key: short[key], key=f"counted-{len(found)}-{len(usual)}", width=420,

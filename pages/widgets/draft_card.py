@@ -40,16 +40,22 @@ def show(draft: Draft, evaluate: bool, baseline: bool) -> None:
     _show_estimate(draft.estimate)
 
 
+def name_origin(origin: str, otherwise: str) -> str:
+    """Return in words where examples of an industry come from; of other examples what is said otherwise."""
+    kind, _, name = origin.partition(":")
+    return {"corpus": f"from the corpus of {name}", "generated": f"generated for {name}"}.get(kind, otherwise)
+
+
 def _origins(draft: Draft) -> list[str]:
     """Return for each origin of the examples how many there are, in a line of Markdown."""
     source = draft.composition.source
     file = source.get("file", source.get("dataset", "a file"))
     lines = []
     for origin, count in draft.composition.by_origin.items():
-        kind, _, name = origin.partition(":")
-        words = {"corpus": f"from the corpus of {name}", "generated": f"generated for {name}"}
         rows = f"rows of {origin if draft.composition.specialist else file}"
-        lines.append(f"**{count:,}** {plain(words.get(kind, rows))}")
+        if draft.composition.rubric:
+            rows = f"questions about {source['transcripts']:,} transcripts"
+        lines.append(f"**{count:,}** {plain(name_origin(origin, rows))}")
     return lines
 
 

@@ -8,7 +8,7 @@ from core.datasets.doctor import spec as checks
 from core.datasets.doctor.examination import Report
 from core.store import datasets
 from core.store.jobs import Job
-from pages.widgets import doctor_card, session
+from pages.widgets import doctor_card, draft_card, session
 from pages.widgets.text import plain
 
 MOST_AT_ONCE = 5_000  # rows that are examined while the page waits, about a second
@@ -21,8 +21,9 @@ def show(job: Job) -> None:
     if row is None:
         st.caption("This job's data are no longer in the workspace.")
         return
-    for origin, count in row.manifest["origins"].items():
-        st.markdown(f"- **{count:,}** {plain(origin or job.spec['dataset_name'])}")
+    origins = row.manifest["origins"].items()
+    told = [(count, draft_card.name_origin(one, one or job.spec["dataset_name"])) for one, count in origins]
+    st.markdown("\n".join(f"- **{count:,}** {plain(words)}" for count, words in told))
     source = row.manifest["source"]
     for reason, count in source.get("removed", {}).items():
         st.caption(f"{count:,} {'row was' if count == 1 else 'rows were'} left out: {plain(reason)}.")

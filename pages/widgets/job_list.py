@@ -77,11 +77,11 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "#": column.NumberColumn(width=45, alignment="left"),
-        "Name": column.TextColumn(width=330),
+        "Name": column.TextColumn(width=310),
         "State": column.MultiselectColumn(
             width=100, options=list(STATES), color=[job_state.LOOKS[state][0] for state in STATES]
         ),
-        "Result": column.TextColumn(width=130),
+        "Result": column.TextColumn(width=150),
         "Priority": column.TextColumn(width=75),
         "Started": column.TextColumn(width=100),
     }
