@@ -47,7 +47,7 @@ def rows(count: int = 30) -> bytes:
 
 def drop(tab: AppTest, name: str, content: bytes) -> AppTest:
     """Choose an own file and drop one."""
-    by_label(tab.segmented_control, "Data").set_value("Own file").run()
+    by_label(tab.segmented_control, "Data").set_value("My own file").run()
     uploader = next(one for one in tab.file_uploader if one.key == "own_file")
     return uploader.upload(name, content).run()
 
@@ -343,7 +343,7 @@ def test_a_broken_pack_is_named_and_an_own_file_can_still_be_trained_on(
 
 
 def choose_specialist(tab: AppTest, name: str) -> AppTest:
-    by_label(tab.segmented_control, "Data").set_value("Specialist").run()
+    by_label(tab.segmented_control, "Data").set_value("A specialist").run()
     return tab.selectbox(key="specialist").set_value(name).run()
 
 
