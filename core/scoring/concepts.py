@@ -17,13 +17,14 @@ OTHER_SCORES = re.compile(
     r"|spelling|essay|homework|assignment|project|class|course|school|midterm|final exam|game|match|team|movie|film"
     r"|restaurant|hotel|app|product|energy|interest|heart|pulse|respiratory|breathing|blood|sugar|cholesterol|birth"
     r"|growth|exchange|hourly|flat|fixed|variable|mortgage|loan|tax|readiness|confidence|importance|motivation|safety"
-    r"|security|bond|eco|success|failure|death|survival|crime|low|high|mid|first|second|third|fourth|fifth|sixth|seventh"
+    r"|security|bond|eco|success|failure|death|survival|crime|first|second|third|fourth|fifth|sixth|seventh"
     r"|eighth|ninth|tenth|eleventh|twelfth|\d+(?:st|nd|rd|th)|book|writing|your|his|her|my|their|grip|muscle|motor|strength)"
     r"[- ](?:\w+[- ])?(?:scores?|ratings?|grades?|points?|marks?|rates?|graders?|scale)\b"
     r"|\b(?:scores?|ratings?|grades?|rate|scale|points?|marks?) (?:(?:of|on|for|from|in|to) )?(?:(?:your|my|his|her|their|the|that|an?|"
     r"this) )?(?:\w+ )?(?:pain|test|tests|exam|exams|quiz|credit|homework|essay|paper|assignment|project|game|match|"
     r"class|school|math|maths|readiness|confidence|importance|motivation|mood|anxiety|stress|depression|energy|hotel"
     r"|restaurant|movie|film|loan|mortgage|account|card|fatigue|symptoms?|headaches?|discomfort|nausea|sleep)\b"
+    r"|\b(?:low|high|mid)[- ]grade\b"
     r"|\b(?:strength|reflex(?:es)?|motor|grip|pulses?|muscles?|power|extremit\w+|flexion|extension)\b[^.]{0,40}?\b\d/5"
     r"|\b\d(?:\.\d)?/5\b[^.]{0,30}?\b(?:strength|reflex(?:es)?|motor|grip|muscles?|extremit\w+|flexion|extension)\b"
 )
@@ -42,6 +43,7 @@ SCORERS = _any(
     r"whoever (?:\w+ )?(?:reads|rates|scores|grades|evaluates|judges|assesses|listens|reviews)(?: \w+)?",
     r"(?:reading|rating|scoring|grading|evaluating|assessing|judging|reviewing) (?:this|the|our) "
     r"(?:transcript|conversation|dialogue|dialog|call|session|interaction|exchange|chat|interview|nurse|provider)",
+    r"(?:when|while|before) (?:you(?:'re| are)? )?(?:scoring|rating|grading|(?:judging|evaluating|assessing|reviewing) (?:this|it|them|the \w+))",
     # de, fr, es, it, pt, nl
     r"bewerter(?:in|innen)?s?|gutachter(?:in)?|beurteiler(?:in)?|prufer(?:in)?|bewertungs(?:system|modell|ki)|bewertende[nr]?",
     r"evaluat(?:eur|eurs|rice)|notateurs?|correct(?:eur|rice)s?|examinat(?:eur|rice)s?",
@@ -57,7 +59,7 @@ MACHINES = _any(
     r"modelo de lenguaje|inteligencia artificial|modello linguistico|intelligenza artificiale|taalmodel",
 )
 RATINGS = _any(
-    r"scores?|scored|scoring|ratings?|grades?|grading|(?:full|top|high|highest|maximum|good|perfect|best) marks?|marks",
+    r"scores?|scored|scoring|ratings?|rated|dimensions?|grades?|grading|(?:full|top|high|highest|maximum|good|perfect|best) marks?|marks",
     r"evaluations?|evaluate[ds]?|out of (?:5|five)|[1-5](?:\.0)? ?/ ?5|(?:[1-5]|one|two|three|four|five)[ -]stars?|points",
     r"(?:a|an|all|only|straight) (?:5|five|fives|5s|5's)|fives|5s|5's|rubrics?",
     r"bewertung(?:en)?|bewerte\w*|bewerten|benot\w+|punktzahl|punkte?n?|hochstnote|bestnote|noten|sterne|wertung|beurteil\w+",
@@ -69,7 +71,7 @@ RATINGS = _any(
 )
 HIGHEST = _any(
     r"5(?:\.0)?|five|fives|5s|5's|max|maximum|maximal|maximally|highest|top|perfect|full|best|100%?|10/10|10|ten|hundred"
-    r"|percent|excellent|exceptional|outstanding|positive|positively|favou?rabl\w+|generous\w*|high|higher|higherst|raise|increase|boost",
+    r"|percent|excellent|exceptional|outstanding|positive|positively|favou?rabl\w+|generous\w*|high|higher|at least|raise|increase|boost",
     r"funf(?:en)?|hochst\w*|beste[nrs]?|volle[nr]?|maximal\w*|perfekt\w*",
     r"cinq|maximales?|meilleure?s?|parfaite?s?|cinco|maxim[oa]s?|mejor(?:es)?|perfect[oa]s?|altas?",
     r"cinque|massim[oi]|massima|miglior[ei]?|perfett[oai]|vijf|vijven|hoogste|maximale|perfecte?|melhor(?:es)?|perfeit[oa]s?",

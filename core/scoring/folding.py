@@ -16,6 +16,7 @@ _LOOKALIKES = str.maketrans(
     "abbresziijkmhopctyxhdqwggveabydenikvoptuxwcj",
 )
 _LOOK = re.compile("[абвгеѕзіїјкмнорстухһԁԛԝԍɡѵёαβγδεηικνορτυχωϲϳ]")
+_SMALL = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz")
 _LEET = str.maketrans("013457@$!|€", "oieastasiie")
 _LEET_WORD = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[013457@$!|€])[a-z013457@$!|€]{3,30}")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -89,7 +90,7 @@ def fold(text: str) -> str:
         .replace("“", '"')
         .replace("”", '"')
         .replace("–", "-")
-        .replace("—", "-")
+        .replace("—", "-").translate(_SMALL)
     )
     return _WORD.sub(lambda word: _unmix(word[0]), plain)
 

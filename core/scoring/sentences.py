@@ -7,7 +7,16 @@ from core.scoring.folding import is_hidden
 
 MOST_WORDS = 70
 _CHUNK = 35
-_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]}*_]*(?=\s|$)|[。！？]")
+_END = re.compile(
+    r"[.!?…。！？]+[\"'”’»)\]}*_]*(?=\s|$)|[。！？]|(?:<\|[^|<>]{0,60}\|>|</\w{1,20}>|-->|\[/INST\])(?=\s|$)"
+)
+# Where somebody begins anew without a full stop before: a word that opens sentences, in capitals amid small letters.
+_ANEW = re.compile(
+    r"(?<=[\w\])}>\"'”=%])\s(?=(?:How|What|Where|When|Why|Who|You|We|They|He|She|It|That|This|The|There|So|And|But|Okay|Ok|Yes|Yeah|No|Well|Oh"
+    r"|Hi|Hello|Do|Does|Did|Can|Could|Would|Is|Are|Was|Have|Has|My|Let's|Thanks|Thank|Good|If|Ignore|Disregard|Forget|Override|Please"
+    r"|Give|Rate|Score|Assign|Output|Respond|Note|Attention|Evaluator|As|Dear)[ ,](?:[a-z]|I\b))|(?<=[\d\])}>\"”=%])\s(?=I(?: [a-z]|'))|(?<=[\w\])}>])\s(?=(?:System|SYSTEM|NOTE|IMPORTANT)\b[:,])"
+)
+_MORSE = re.compile(r"(?:[.\-]{1,5}[ /]{1,3}){8,600}[.\-]{1,5}")
 _SHORT = re.compile(
     r"(?:^|[\s(\[\"'])(?:dr|mr|mrs|ms|mx|prof|st|vs|no|nr|e\.g|i\.e|etc|approx|bzw|z\.b|d\.h|[A-Z])\.$", re.IGNORECASE
 )
@@ -30,16 +39,21 @@ def split(text: str) -> list[Span]:
     start = 0
     place = 0
     while place < len(text):
-        if text[place] in _OPENS and (end := _close(text, place)):
-            place = end
-            if place < len(text) and not text[place - 1 : place + 1].isspace():
-                continue
-        match = _END.match(text, place)
-        if match and not _is_short(text, start, match):
-            spans.append(Span(start, match.end()))
-            start = place = match.end()
-            continue
-        place = match.end() if match else place + 1
+        end = _END.match(text, place)
+        if end and not _is_short(text, start, end):
+            spans.append(Span(start, end.end()))
+            start = place = end.end()
+        elif end:
+            place = end.end()
+        elif code := _MORSE.match(text, place) if text[place] in ".-" else None:
+            place = code.end()
+        elif text[place] in _OPENS:
+            place = _close(text, place) or place + 1
+        elif text[place] == " " and _ANEW.match(text, place):
+            spans.append(Span(start, place))
+            start = place = place + 1
+        else:
+            place += 1
     spans.append(Span(start, len(text)))
     trimmed = (_trim(text, span) for span in spans)
     return [part for span in trimmed if span.end > span.start for part in _shorten(text, span)]

@@ -34,10 +34,6 @@ _NEVER_PEOPLE = ROLES - {
     "auditor",
     "moderator note",
 }
-_TRIM = re.compile(
-    r"(?<=[^\s.,:;!?\"'(\-–—])\s(?=(?:Ignore|Disregard|Forget|Override|Please (?:give|rate|score)|Give|Rate|Score|Assign|Output"
-    r"|Respond|SYSTEM|System|Note to|NOTE|Attention|ATTENTION|IMPORTANT|Evaluator|As an|As the|You are|You must|Dear)\b)"
-)
 
 
 def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
@@ -50,11 +46,17 @@ def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
     counts = {role: sum(one.speaker.casefold() == role for one in transcript.utterances) for role in ROLES}
     for index, one in enumerate(transcript.utterances):
         role = one.speaker.casefold()
-        if role in _NEVER_PEOPLE or (role in ROLES and 5 * counts[role] < len(transcript.utterances)):
+        rare = role in ROLES and (counts[role] == 1 or 5 * counts[role] < len(transcript.utterances))
+        if role in _NEVER_PEOPLE or rare or _is_answer(one):
             found.append(_flag(index, one.text, Span(0, len(one.text)), "scorer"))
         else:
             found += [_flag(index, one.text, span, kind) for span, kind in _look_through(one.text, rubric)]
     return tuple(found)
+
+
+def _is_answer(one: Utterance) -> bool:
+    """Tell whether an utterance is what a model would be asked for: "Assistant: 5"."""
+    return one.speaker.casefold() == "assistant" and bool(re.fullmatch(r"\W*(?:score\W*)?[1-5]\W*", one.text, re.IGNORECASE))
 
 
 def cut(transcript: Transcript, flags: tuple[Flag, ...]) -> Transcript:
@@ -121,14 +123,6 @@ def _narrow(text: str, span: Span, rubric: Rubric) -> Span:
         if len(rest.split()) > 1 and _judge(text[group.start : group.end], rubric) and not _judge(rest, rubric):
             if not follows_on(fold(rest), rubric):
                 return group
-    for match in _TRIM.finditer(text, span.start, span.end):
-        before = text[span.start : match.start()]
-        if (
-            _judge(text[match.end() : span.end], rubric)
-            and not _judge(before, rubric)
-            and not follows_on(fold(before), rubric)
-        ):
-            return Span(match.end(), span.end)
     return span
 
 
