@@ -231,7 +231,9 @@ def writer(arm: str, model: Any, chat: Any, prompts: Sequence[tuple[int, ...]]) 
     def ours() -> list[str]:
         answers: dict[str, str] = {}
         for start in range(0, len(rows), size):
-            answers |= answering._write(model, chat, rows[start : start + size], torch.device("cpu"), 2048)[0]
+            part = rows[start : start + size]
+            texts, _ = answering._write(model, chat, part, torch.device("cpu"), 2048)
+            answers |= {item.id: text for (item, _), text in zip(part, texts, strict=True)}
         return [answers[item.id] for item in items]
 
     return ours

@@ -84,7 +84,7 @@ def answer_items(
     for rows in _writing_batches(written, chat, limit):
         if stop():
             return None
-        answers, count = _write(model, chat, rows, device, limit, _likeliest)
+        answers, count = _write(model, chat, rows, device, limit)
         texts |= {item.id: answer for (item, _), answer in zip(rows, answers, strict=True)}
         tokens += count
         told(len(texts), len(items))
@@ -221,7 +221,7 @@ def _write(
     rows: list[tuple[Item, list[int]]],
     device: torch.device,
     limit: int,
-    pick: Callable[[torch.Tensor], torch.Tensor],
+    pick: Callable[[torch.Tensor], torch.Tensor] = _likeliest,
 ) -> tuple[list[str], int]:
     """Return the answers of a batch and how many tokens were written.
 
