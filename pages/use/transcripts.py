@@ -89,6 +89,11 @@ def show_result(shown: Shown) -> None:
     if len(shown.entries) > 1:
         st.markdown(f"#### {plain(entry.name)}")
     score_card.show(shown.rubric, entry.scored, beside)
+    if entry.scored.adapter == models.BASE:
+        st.info(
+            "The base scored this, which was never trained to: the numbers mean little. Choose an adapter under Options.",
+            icon=":material/info:",
+        )
     if beside:
         st.caption(f"Bars: {plain(shown.choice.model_name)}. Marks: {plain(beside[0])}.")
     score_card.show_flags(entry.scored)
