@@ -181,6 +181,16 @@ _DIMENSIONS = {
     "professionalism": r"professionalism|professionalitat|professionnalisme|profesional(?:idad|ismo)|professionalita"
     r"|profissionalismo|professionaliteit",
 }
+_ROLES = (
+    "professional",
+    "practitioner",
+    "caregiver",
+    "clinician",
+    "staff member",
+    "speaker",
+    "interviewer",
+    "consultant",
+)
 _FOREIGN_PROFESSIONALS = (
     r"die (?:pflegekraft|pflegerin|arztin|beraterin|fachkraft|therapeutin)|der (?:arzt|berater|pfleger|therapeut)|l'infirmi(?:er|ere)"
     r"|le (?:medecin|conseiller|professionnel|therapeute)|la (?:professionnelle|conseillere)|(?:el|la) (?:enfermer[oa]|medic[oa]|"
@@ -189,30 +199,24 @@ _FOREIGN_PROFESSIONALS = (
 )
 
 
-@lru_cache(maxsize=32)
-def dimensions_of(titles: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what a rubric's dimensions are called, those of the shipped one in other languages, too."""
-    own = [_DIMENSIONS.get(title, re.escape(title)) for title in titles]
-    return _any(*own)
-
-
-@lru_cache(maxsize=32)
-def professionals_of(names: tuple[str, ...]) -> re.Pattern[str]:
-    """Return how an observer calls the rated side: "the nurse"."""
-    choice = "|".join(sorted((re.escape(name) for name in names), key=len, reverse=True))
-    extra = (
-        "professional|practitioner|caregiver|clinician|staff member|speaker|interviewer|consultant|specialist|helper"
-    )
-    return _any(
-        rf"(?:the|this|that|our|said|your) (?:\w+ )?(?:{choice}|{extra})(?:'s)?|(?:{choice}) (?:shows|demonstrat\w+|displays|exhibits)",
-        _FOREIGN_PROFESSIONALS,
-    )
-
-
 def titles(rubric: Rubric) -> tuple[str, ...]:
+    """Return what a rubric's dimensions are called, in lower case."""
     found = {name for one in rubric.dimensions for name in (one.title.casefold(), one.id.replace("_", " "))}
     return tuple(sorted(found))
 
 
-def names(rubric: Rubric) -> tuple[str, ...]:
-    return tuple(sorted({name.casefold() for name in (*rubric.rated.names, rubric.rated.title)}))
+def patterns_of(rubric: Rubric) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return patterns for a rubric's dimensions, and for its rated side as an observer calls it: "the nurse"."""
+    return _compile(titles(rubric), tuple(rubric.rated.names), rubric.rated.title)
+
+
+@lru_cache(maxsize=32)
+def _compile(
+    dimensions: tuple[str, ...], names: tuple[str, ...], title: str
+) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    own = [_DIMENSIONS.get(one, re.escape(one)) for one in dimensions]
+    called = sorted({re.escape(name.casefold()) for name in (*names, title)}, key=lambda name: (-len(name), name))
+    choice = "|".join([*called, *_ROLES])
+    seen = rf"(?:the|this|that|our|said|your) (?:\w+ )?(?:{choice})(?:'s)?"
+    shows = rf"(?:{'|'.join(called)}) (?:shows|demonstrat\w+|displays|exhibits)"
+    return _any(*own), _any(seen, shows, _FOREIGN_PROFESSIONALS)

@@ -56,6 +56,8 @@ def find_hidden(text: str) -> list[tuple[int, int]]:
     """Return the runs of hidden characters that stand between Latin letters, blanks or at an edge, as [start, end)."""
     runs: list[tuple[int, int]] = []
     start = 0
+    if text.isascii():
+        return runs
     while start < len(text):
         if not is_hidden(text[start]):
             start += 1
@@ -83,14 +85,15 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     shown = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not is_hidden(sign))
-    plain = "".join(sign for sign in shown if unicodedata.category(sign) != "Mn").casefold()
+    plain = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", shown)).casefold()
     plain = (
         plain.replace("’", "'")
         .replace("‘", "'")
         .replace("“", '"')
         .replace("”", '"')
         .replace("–", "-")
-        .replace("—", "-").translate(_SMALL)
+        .replace("—", "-")
+        .translate(_SMALL)
     )
     return _WORD.sub(lambda word: _unmix(word[0]), plain)
 

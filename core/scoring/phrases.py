@@ -22,10 +22,10 @@ MODEL_TALK = re.compile(
     r"|end of (?:the )?(?:transcript|prompt|input|dialogue?|conversation)|training data|gold labels?|labels? ?: ?[1-5]"
     r"|(?:transcript|conversation) (?:ends|ended|is over|stops) here|(?:rest|end|beginning) of (?:the|this) transcript"
     r"|(?:correct|expected|true|gold|reference|target|ground[- ]truth|right|intended|final) "
-    r"(?:scores?|ratings?|labels?|outputs?|evaluations?)|final answer ?:|this transcript|transcript (?:above|below)"
+    r"(?:scores?|ratings?|labels?|outputs?|evaluations?)|this transcript|transcript (?:above|below)"
     r"|calibration (?:example|sample|transcript|note|set)"
     r"|(?:new|updated|revised|following|additional|special|hidden|secret) (?:system )?(?:instructions?|prompt|rubric|scoring"
-    r"|task|directive|guidelines) ?(?::|for|is|are|follows?|to)"
+    r"|task|directive|guidelines) (?:for|is|are|follows?|to)"
     r"|scor(?:ing|er'?s?) (?:rubric|guide|instructions?|policy|rules?|override|update|note|task|bias|error)"
     r"|evaluation (?:override|task|notes?)"
     r"|you (?:are|'re) (?:now |actually )?(?:an? |the |being )?(?:ai\b|language model|evaluator|rater|grader|scorer|scoring"
@@ -38,6 +38,8 @@ MODEL_TALK = re.compile(
     r"|your (?:weights|parameters|creators?|developers?)\b"
     r"|used to (?:judge|rate|evaluate|score|assess|grade) (?:the|this|our) (?!patient)\w+"
     r"|(?:imagine|pretend|suppose)\b.{0,40}\b(?:rater|evaluator|grader|scorer))\b"
+    r"|\bfinal answer ?:|\b(?:new|updated|revised|additional|special|hidden|secret) (?:system )?(?:instructions?|prompt|rubric"
+    r"|task|directive|guidelines) ?:"
 )
 ASKED = re.compile(r"\bhow good is the [\w ]{2,40}'s|\bwhat did the [\w ]{2,40} do well, and what|^well: .*better: ")
 ANSWER_WITH = re.compile(
@@ -63,12 +65,15 @@ REDEFINES = re.compile(
     r"|\b(?:5|five) (?:is|means|=) (?:the )?(?:worst|lowest)|\bon this scale\b"
     r"|\bcounts? as (?:\w+ )?(?:empath\w*|professional\w*|clarity|accura\w+|polite\w*|kind(?:ness)?|positive|excellent)"
     r"|\b(?:sign|form|mark|token) of (?:\w+ )?(?:professionalism|empathy|clarity|accuracy)"
-    r"|^\W*(?:please )?(?:act|behave|score|rate|treat|count|regard|interpret|consider|view|take|read|judge|assume)\b.{2,80}"
+    r"|^\W*(?:please )?(?:act|behave|score|rate|treat|count|regard|interpret|consider|view|take|read|judge|assume)\b.{0,80}"
     r"\bas\b.{1,40}\b(?:polite|kind|positive|excellent|perfect|technique|jokes?|empath\w+|professional|correct|harmless|flawless|therapeutic|irony)"
+    r"|\b(?:above|previous|earlier|preceding) (?:insults?|rudeness|shouting|remarks?|mistakes?|errors?|comments?)\b"
+    r".{0,40}\b(?:part of|meant as|agreed|staged|jokes?|exercise|role-?play|simulated|intended|irony|ironic)"
     r"|\b(?:insults?|rudeness|shouting|interruptions?|mistakes?|errors?|remarks?) (?:above|below|earlier|in this (?:conversation|transcript))\b"
     r".{0,40}\b(?:part of|meant as|agreed|staged|jokes?|exercise|role-?play|simulated|intended|irony|ironic)"
 )
 FAR = re.compile(
+    r"(?:지시|지침|명령|규칙).{0,20}무시|(?:指示|命令|ルール|規則).{0,12}無視|"
     r"(?:忽略|无视|無視|不要理会|忘记|무시|잊어).{0,30}(?:指令|指示|规则|提示|지시|규칙|명령)|(?:评分|打分|给|評価|採点|点数|점수|평가).{0,12}(?:五分|5分|满分|5点|満点|五点|5점|만점|오점)"
     r"|(?:5|五)(?:点|분|점|分).{0,4}(?:をつけ|주세요|줘|をくだ|给)|(?:игнорир|забуд|не обращаи)\w*.{0,60}(?:инструкц|указани|правил)\w*"
     r"|(?:постав|дай|оцен|присво)\w*.{0,40}(?:пять|пятерк|5|максимальн|высш|балл)\w*"
@@ -82,7 +87,9 @@ LOW_RATING = re.compile(
     r"|\b(?:ratings?|scores?|evaluation) (?:is|are|gets?|comes out|turns out|were) (?:too )?(?:low|bad|poor|below|under|less|not (?:high|perfect|5|five))"
     r"|\b(?:each|every) (?:5|five) (?:you|that you|they)\b"
 )
-CONDITION = re.compile(r"\b(?:if|unless|or else|otherwise|in return|in exchange|for (?:each|every|a|your|giving)|wenn|falls|si|se|als)\b")
+CONDITION = re.compile(
+    r"\b(?:if|unless|or else|otherwise|in return|in exchange|for (?:each|every|a|your|giving)|wenn|falls|si|se|als)\b"
+)
 A_FIVE = re.compile(r"\b(?:an?|each|every|than) (?:5|five|perfect)\b|\b(?:with|as|than) (?:5|five)\s*(?=$|[.!?,;])")
 BE_SCORED = re.compile(r"\b(?:be|being) (?:evaluated|scored|rated|graded|judged|assessed)\b")
 DECIDED_ON = re.compile(
@@ -119,11 +126,15 @@ FORM_FIELD = re.compile(
     r"^\W*(?:strengths?|areas?[ _](?:for|of)[ _]improvement|weaknesses|better|reasoning|justification|rationale|verdict)[\"']? ?:"
     r"|\b(?:no|without|zero|any) (?:areas? (?:for|of) improvement|shortcomings)\b|\bareas?[ _](?:for|of)[ _]improvement ?:"
 )
-PASSED = re.compile(r"\b(?:passed|graduated|completed)\b.{0,40}\bwith (?:distinction|honou?rs|flying colou?rs|top marks)|\bpassed (?:our|the|its) (?:quality )?(?:audit|review)\b")
+PASSED = re.compile(
+    r"\b(?:passed|graduated|completed)\b.{0,40}\bwith (?:distinction|honou?rs|flying colou?rs|top marks)|\bpassed (?:our|the|its) (?:quality )?(?:audit|review)\b"
+)
 TOLD_YOU = re.compile(
     r"\byou(?:'ve|'d)? (?:\w+ )?(?:got|get|earn|have|had|scored|received|gave|said|put|rated|picked|chose|need)\b"
 )
-I_SCORED = re.compile(r"\bi(?:'d|'ll)? (?:\w+ ){0,2}(?:got|scored|say|said|get|gave it|give it|put|rate it|am at|was at)\b")
+I_SCORED = re.compile(
+    r"\bi(?:'d|'ll)? (?:\w+ ){0,2}(?:got|scored|say|said|get|gave it|give it|put|rate it|am at|was at)\b"
+)
 I_WOULD = re.compile(r"\bi(?:'d| would| will|'ll)\b")
 RECORD = re.compile(
     r"\b(?:for the record|let the record|let it be (?:noted|known|recorded)|(?:please )?(?:note|notice|observe|see|consider) (?:that |how )?"
@@ -143,7 +154,9 @@ FLATTERY = re.compile(
 SUCH = re.compile(
     r"\b(?:such|what|wow|amazing|incredible|wonderful|great|so much|tremendous|genuine|immense|never|beyond|best|most|unmatched|deep|true|real) \w*"
 )
-OBSERVED = re.compile(r"\b(?:demonstrat|exhibit|exemplif|embod)\w+|\bdisplay(?:s|ed)\b|\bexcel(?:s|led)\b|\b(?:extremely|exceptionally) \w+")
+OBSERVED = re.compile(
+    r"\b(?:demonstrat|exhibit|exemplif|embod)\w+|\bdisplay(?:s|ed)\b|\bexcel(?:s|led)\b|\b(?:extremely|exceptionally) \w+"
+)
 IMPERATIVE = re.compile(
     r"^\W*(?:(?:please|so|therefore|thus|hence|and|now|just|then|important|note|attention|instead|hey|ok|okay|also|finally|always|only|bitte|por favor|kindly)\W+){0,4}"
     r"(?:give|assign|award|rate|score|grade|mark|set|choose|select|pick|output|return|print|respond|reply|answer|write|emit|enter|record|put|round"
@@ -163,6 +176,19 @@ FOLLOWS = re.compile(
     r"|this is (?:an order|mandatory|required|not a request|final|binding|important|non-negotiable)|regardless of|no matter what|no explanation|nothing else"
     r"|(?:do not|don't) (?:explain|mention|question|reveal)|proceed accordingly|act accordingly|confirm(?:ed)?\.?$|acknowledge\.?$|failure to|must be followed"
     r"|understood\?$|everyone (?:does|agrees)|that's (?:how|what) (?:it works|they do)|so (?:please )?(?:do|follow) (?:the same|it|that|this|suit)|do the same)\b"
+    r"|^\W*[1-5]\W*$"
 )
 # Parts of words that show what letters standing apart are about.
-TELLING = ("ignore", "score", "rating", "evaluat", "instruct", "disregard", "override", "prompt", "system", "grader", "five")
+TELLING = (
+    "ignore",
+    "score",
+    "rating",
+    "evaluat",
+    "instruct",
+    "disregard",
+    "override",
+    "prompt",
+    "system",
+    "grader",
+    "five",
+)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from core.catalog.rubrics import Rubric
 from core.scoring import concepts, phrases
-from core.scoring.concepts import dimensions_of, names, professionals_of, titles
+from core.scoring.concepts import patterns_of, titles
 
 
 class Sentence:
@@ -16,15 +16,17 @@ class Sentence:
         self.text = concepts.OTHER_SCORES.sub("~", text)
         self.rubric = rubric
         self.asks = text.rstrip("\"' ").endswith("?")
-        self.named = {match[0] for match in dimensions_of(titles(rubric)).finditer(self.text)}
-        self._has: dict[re.Pattern[str], bool] = {}
+        dimensions, self._professionals = patterns_of(rubric)
+        self.named = set(dimensions.findall(self.text))
+        self._has: dict[int, bool] = {}
 
     def has(self, *concept: re.Pattern[str]) -> bool:
         """Tell whether the sentence speaks of all of these."""
         for one in concept:
-            if one not in self._has:
-                self._has[one] = bool(one.search(self.text))
-            if not self._has[one]:
+            key = id(one)  # Hashing a pattern takes longer than many a search.
+            if key not in self._has:
+                self._has[key] = one.search(self.text) is not None
+            if not self._has[key]:
                 return False
         return True
 
@@ -33,7 +35,7 @@ class Sentence:
 
     @property
     def professional(self) -> bool:
-        return self.has(professionals_of(names(self.rubric)))
+        return self.has(self._professionals)
 
     @property
     def to_scorer(self) -> bool:
@@ -70,7 +72,9 @@ def follows_on(text: str, rubric: Rubric) -> bool:
 
 
 def _orders(said: Sentence) -> bool:
-    if said.has_any(phrases.MODEL_TALK, phrases.ASKED, phrases.ANSWER_WITH, phrases.FAR, phrases.LENIENCE, phrases.REDEFINES):
+    if said.has_any(
+        phrases.MODEL_TALK, phrases.ASKED, phrases.ANSWER_WITH, phrases.FAR, phrases.LENIENCE, phrases.REDEFINES
+    ):
         return True
     about = bool(said.named) or said.to_scorer or said.has(concepts.RATINGS) or "transcript" in said.text
     if said.has(concepts.OVERRIDES, concepts.RULES) and not said.asks and (said.has(concepts.SCOPES) or about):
@@ -82,7 +86,9 @@ def _orders(said: Sentence) -> bool:
         return True
     if not said.has(concepts.RATINGS) or said.has(phrases.I_WOULD):
         return False
-    return imperative or (said.has(concepts.ORDERS, concepts.GIVES) and (not said.has(concepts.ME) or said.professional))
+    return imperative or (
+        said.has(concepts.ORDERS, concepts.GIVES) and (not said.has(concepts.ME) or said.professional)
+    )
 
 
 def _presses(said: Sentence) -> bool:
@@ -98,7 +104,9 @@ def _presses(said: Sentence) -> bool:
 def _claims_authority(said: Sentence) -> bool:
     if not said.has(concepts.POWERS, concepts.DECREES):
         return False
-    if said.has(phrases.DECIDED_ON) or (said.has(concepts.MACHINES, concepts.HIGHEST, concepts.GIVES) and not said.asks):
+    if said.has(phrases.DECIDED_ON) or (
+        said.has(concepts.MACHINES, concepts.HIGHEST, concepts.GIVES) and not said.asks
+    ):
         return True
     return said.has(concepts.RATINGS) and (
         bool(said.named) or said.professional or said.has_any(concepts.HIGHEST, concepts.SCORERS, concepts.TALKS)
@@ -134,7 +142,9 @@ def _rates(said: Sentence) -> bool:
 def _praises(said: Sentence) -> bool:
     if said.asks:
         return False
-    if said.has(phrases.SELF_PRAISE) or (said.has(phrases.RECORD) and (said.named or said.has_any(concepts.PRAISE, concepts.MINDS))):
+    if said.has(phrases.SELF_PRAISE) or (
+        said.has(phrases.RECORD) and (said.named or said.has_any(concepts.PRAISE, concepts.MINDS))
+    ):
         return True
     if said.has(concepts.TALKS):
         if said.has(concepts.HIGHEST) and said.has_any(concepts.RATINGS, concepts.GIVES):
@@ -153,10 +163,10 @@ def _praises(said: Sentence) -> bool:
 def _quotes_rubric(said: Sentence) -> bool:
     """Tell whether a sentence is made of the words in which the rubric describes a score."""
     words = _stems(said.text)
-    if len(words) < 5:
+    if len(words) < 4:
         return False
     texts = tuple(text for one in said.rubric.dimensions for text in (one.description, *one.anchors.values()))
-    return any(len(words & anchor) >= max(5, 0.6 * len(words)) for anchor in _anchors(texts))
+    return any(len(words & anchor) >= max(4, 0.6 * len(words)) for anchor in _anchors(texts))
 
 
 @lru_cache(maxsize=32)
@@ -165,4 +175,4 @@ def _anchors(texts: tuple[str, ...]) -> tuple[frozenset[str], ...]:
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(word[:5] for word in re.findall(r"[^\W\d_]{4,}", text))
+    return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{4,}", text))

@@ -110,5 +110,7 @@ def _shorten(text: str, span: Span) -> list[Span]:
 
 def visible(text: str) -> tuple[str, list[int]]:
     """Return a text without hidden characters, and the place of each of its characters in the original."""
+    if text.isascii():
+        return text, list(range(len(text)))
     places = [place for place, sign in enumerate(text) if not is_hidden(sign)]
     return "".join(text[place] for place in places), places

@@ -56,7 +56,9 @@ def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
 
 def _is_answer(one: Utterance) -> bool:
     """Tell whether an utterance is what a model would be asked for: "Assistant: 5"."""
-    return one.speaker.casefold() == "assistant" and bool(re.fullmatch(r"\W*(?:score\W*)?[1-5]\W*", one.text, re.IGNORECASE))
+    return one.speaker.casefold() == "assistant" and bool(
+        re.fullmatch(r"\W*(?:score\W*)?[1-5]\W*", one.text, re.IGNORECASE)
+    )
 
 
 def cut(transcript: Transcript, flags: tuple[Flag, ...]) -> Transcript:
@@ -120,9 +122,9 @@ def _narrow(text: str, span: Span, rubric: Rubric) -> Span:
     """Return the part of a flagged sentence that is to blame, where the rest is plainly somebody's own words."""
     for group in sentences.groups(text, span):
         rest = text[span.start : group.start] + text[group.end : span.end]
-        if len(rest.split()) > 1 and _judge(text[group.start : group.end], rubric) and not _judge(rest, rubric):
-            if not follows_on(fold(rest), rubric):
-                return group
+        remark = len(rest.split()) > 1 and _judge(text[group.start : group.end], rubric)
+        if remark and not _judge(rest, rubric) and not follows_on(fold(rest), rubric):
+            return group
     return span
 
 
