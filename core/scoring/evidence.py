@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from core.scoring import sentences
 from core.scoring.labels import join
-from core.scoring.preparation import Piece, Prepared, Window, sentences
+from core.scoring.preparation import Piece, Prepared, Window
 from core.scoring.result import Evidence
 from core.scoring.transcript import Transcript, Utterance
 
@@ -75,7 +76,7 @@ def _candidates(prepared: Prepared) -> list[list[Piece]]:
         [Piece(index, start, end)]
         for index, one in enumerate(said)
         if one.side in sides
-        for start, end in sentences(one.text)
+        for start, end in sentences.split(one.text)
     ]
     return [group for group in found if prepared.locate(group[0]) is not None]
 

@@ -7,12 +7,11 @@ from functools import cached_property
 
 from core.catalog.rubrics import Rubric
 from core.errors import TranscriptError
-from core.scoring import masking, suspicion
+from core.scoring import masking, sentences, suspicion
 from core.scoring.labels import join
 from core.scoring.result import Flag, Passage
 from core.scoring.transcript import Transcript, Utterance, render
 
-_SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[\"'”’)\]]*(?=\s)|$)")
 SLACK = 16  # tokens by which a smaller budget is tried where lines together have more than each alone
 
 
@@ -131,11 +130,6 @@ def take(transcript: Transcript, pieces: Sequence[Piece]) -> Transcript:
     )
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Return begin and end of each sentence of one line of text, without the blanks between."""
-    return [(one.start(), one.start() + len(one.group().rstrip())) for one in _SENTENCE.finditer(text)]
-
-
 def _words(transcript: Transcript, piece: Piece) -> int:
     return len(transcript.utterances[piece.utterance].text[piece.start : piece.end].split())
 
@@ -170,7 +164,7 @@ def _fit(transcript: Transcript, whole: Piece, cost: Callable[[Piece], int], mos
     if size <= most or whole.end - whole.start < 2:
         return [(whole, size)]
     text = transcript.utterances[whole.utterance].text[whole.start : whole.end]
-    bounds = sentences(text)
+    bounds = [(one.start, one.end) for one in sentences.split(text)]
     if len(bounds) < 2:
         bounds = [(one.start(), one.end()) for one in re.finditer(r"\S+", text)]
     if len(bounds) < 2:

@@ -178,11 +178,8 @@ _shared: "weakref.WeakValueDictionary[tuple[str, str], SharedBase]" = weakref.We
 _loading = threading.Lock()
 
 
-def load(model: ScoringModel, *, merged_bytes: int = MERGED_BYTES) -> Weights:
+def load(model: ScoringModel) -> Weights:
     """Load a model for scoring.
-
-    Args:
-        merged_bytes: Bases up to this size get the adapter merged into a copy of their own.
 
     Raises:
         BaseModelError: The base's files are damaged.
@@ -192,18 +189,18 @@ def load(model: ScoringModel, *, merged_bytes: int = MERGED_BYTES) -> Weights:
         if model.adapter_folder is not None:
             check_adapter_folder(model.adapter_folder)
         with _loading:
-            return _load(model, merged_bytes)
+            return _load(model)
     except CheckpointError as error:
         raise AdapterUnfit(f"{error} Choose another adapter.") from error
 
 
-def _load(model: ScoringModel, merged_bytes: int) -> Weights:
+def _load(model: ScoringModel) -> Weights:
     key = str(model.base_folder), bases.fingerprint(model.base_folder)
     shared = _shared.get(key)
     if shared is None or _changes_base(model.adapter_folder):
         loaded = load_base(model.base_folder)
         size = sum(one.numel() * one.element_size() for one in loaded.model.parameters())
-        if size <= merged_bytes or _changes_base(model.adapter_folder):
+        if size <= MERGED_BYTES or _changes_base(model.adapter_folder):
             return _load_apart(loaded, model.adapter_folder)
         _shared[key] = shared = SharedBase(loaded)
     return shared.add(model.adapter_folder, model.stamp)
