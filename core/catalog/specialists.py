@@ -166,6 +166,11 @@ class Specialist(_Strict):
         """The type of its benchmark items."""
         return "sql" if self.task == "sql" else GRADING[self.metrics[0]]
 
+    @property
+    def runs_queries(self) -> bool:
+        """Whether its queries are run on the database that each row brings."""
+        return self.metrics[0] == "execution_accuracy"
+
     def ask(self, text: str) -> str:
         """Return the prompt for a row's text."""
         return self.prompt.format(text=text).strip()

@@ -17,6 +17,7 @@ from core.paths import DATA_DIR
 
 Layout = Literal["pair", "chat", "ratings", "marked"]
 LEAST_TEXT = 15  # letters on average; a column of shorter values is not taken for a question by itself
+DATABASES = ("schema", "database")
 RATINGS = ("empathy", "clarity", "accuracy", "professionalism")
 RATING_TEXTS = ("reasoning", "strengths", "areas_for_improvement")
 
@@ -98,6 +99,12 @@ def guess(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> ColumnMa
     if marked:
         return marked
     return _guess_by_values(columns, rows, ask, reply, group)
+
+
+def find_database(columns: Sequence[str]) -> str:
+    """Return the column that by its name holds what queries are run on, or nothing."""
+    plain = {_plain(name): name for name in columns}
+    return next((plain[name] for name in DATABASES if name in plain), "")
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from core.catalog import industries, specialists
 from core.catalog.industries import describe_error
 from core.datasets import composition
+from core.datasets.mapping import find_database
 from core.datasets.preview import look_at, name_of, read_strictly
 from core.datasets.reading import read_rows
 from core.errors import BadInput, DataError, NotFound
@@ -34,7 +35,6 @@ MOST_NAME_LETTERS = 80
 SPECIALIST = "specialist:"
 CONDUCT_DIR = DATA_DIR / "benchmarks" / "conduct"
 CONDUCT = {"safety": "Refusals", "compliance": "Required and forbidden statements", "bias": "Swapped attributes"}
-DATABASE_COLUMNS = ("schema", "database")
 OfSpecialist = Callable[[str], Benchmark]
 
 
@@ -56,8 +56,7 @@ def read_file(path: Path) -> list[Item]:
 
 def _items_of_table(path: Path) -> list[Item]:
     """Return the items of rows that ask and answer; where they bring a database, the answers are queries on it."""
-    columns = {name.strip().casefold(): name for name in look_at(path).columns}
-    database = next((columns[name] for name in DATABASE_COLUMNS if name in columns), "")
+    database = find_database(look_at(path).columns)
     rows, mapping = read_strictly(path, {"database": database})
     if not database or database in (mapping.prompt, mapping.response):
         return composition.items_of_rows(rows, rows)

@@ -11,8 +11,8 @@ from typing import Any
 _NUMBER = re.compile(r"[+-][0-9][0-9,.]*%?")
 # What the shipped benchmarks' parts test, in the words of benchmark types.
 TYPES_OF_PARTS = {
-    "knowledge": "domain_knowledge", "explanation": "reasoning", "harmful": "safety", "harmless": "safety",
-    "statements": "compliance", "decisions": "bias", "assessments": "bias",
+    "knowledge": "domain_knowledge", "explanation": "reasoning", "refusals": "safety", "statements": "compliance",
+    "decisions": "bias",
 }  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from core.evaluation.benchmarks import Benchmark, Item, make_benchmark
 from core.evaluation.grading import find_fault
 
 COMPONENT = "answers"
-EXECUTION = "execution_accuracy"
 
 
 def item_of(one: Specialist, example: Example, name: str, labels: Sequence[str] = ()) -> Item:
@@ -41,8 +40,8 @@ def item_of(one: Specialist, example: Example, name: str, labels: Sequence[str] 
 
 
 def _query(one: Specialist, example: Example, common: dict[str, Any]) -> Item:
-    database = str(example.extra.get("database") or "") if EXECUTION in one.metrics else ""
-    if EXECUTION in one.metrics and not database.strip():
+    database = str(example.extra.get("database") or "") if one.runs_queries else ""
+    if one.runs_queries and not database.strip():
         raise DataError("The row has no database to run its query on.")
     item = Item(**common, type="sql", answer=example.response, database=database)
     if fault := find_fault(item):

@@ -16,7 +16,7 @@ from core.datasets.examples import Example
 from core.datasets.files.row import Row
 from core.datasets.files.table import read_rows
 from core.datasets.generator import make_examples
-from core.datasets.mapping import BadRow, ColumnMapping, to_examples
+from core.datasets.mapping import BadRow, ColumnMapping, find_database, to_examples
 from core.datasets.preview import Preview, choose_mapping, look_at
 from core.errors import BadInput, CatalogError, DataError
 from core.paths import Workspace
@@ -79,7 +79,7 @@ def read_local(one: Specialist, place: Path) -> Loaded:
     """
     if not place.is_dir():
         source, mapping = _mapping_for(one, place)
-        return _read_files({"train": place}, mapping, _told(source))
+        return _read_files({"train": place}, mapping, _told(source), one.runs_queries)
     for source in one.sources:
         if source.local and (place / source.local.files["train"]).is_file():
             files = {part: place / name for part, name in source.local.files.items() if (place / name).is_file()}
@@ -139,11 +139,15 @@ def _mapping_for(one: Specialist, place: Path) -> tuple[Source | None, ColumnMap
     return None, None
 
 
-def _read_files(files: Mapping[Part, Path], wanted: ColumnMapping | None, told: dict[str, Any]) -> Loaded:
+def _read_files(
+    files: Mapping[Part, Path], wanted: ColumnMapping | None, told: dict[str, Any], runs_queries: bool = False
+) -> Loaded:
     loaded = Loaded({}, told | {"files": {}})
     for part, place in files.items():
         found = look_at(place)
         mapping = _fit_mapping(found, place, wanted)
+        if runs_queries and not mapping.database:
+            mapping = mapping.model_copy(update={"database": find_database(found.columns)})
         rows = loaded.parts.setdefault(part, [])
         name = show_name(place.name)
         for row in read_rows(place, found.form):
