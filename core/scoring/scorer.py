@@ -16,15 +16,13 @@ import torch
 from core.catalog.rubrics import Rubric
 from core.errors import ScoringError
 from core.paths import Workspace
-from core.scoring import asking, calibration, evidence, models, numbers, weights, writing
+from core.scoring import asking, calibration, evidence, numbers, weights, writing
 from core.scoring.calibration import Calibration
 from core.scoring.models import ScoringModel
 from core.scoring.preparation import Prepared, Window, prepare, split
 from core.scoring.prompts import questions
 from core.scoring.result import Detail, Evidence, Score, Scored
 from core.scoring.transcript import Transcript
-from core.store import scoring
-from core.store.connection import opened
 
 BATCH_TOKENS = 4_096  # computed at once
 MOST_WINDOW_TOKENS = 4_096
@@ -90,6 +88,7 @@ class Scorer:
         self.workspace = workspace
         self.model = model
         self._weights = weights.load(model)
+        self._files = calibration.name_files(model.base_folder, model.adapter_folder)
 
     def score(self, requests: Sequence[Wanted]) -> list[Scored]:
         """Return the results in the order of the requests.
@@ -245,14 +244,9 @@ class Scorer:
 
     def _find_calibration(self, rubric: Rubric) -> Calibration | None:
         """Return the newest calibration that was fitted for the model as it is now."""
-        if self.workspace is None or not self.workspace.database.exists():
+        if self.workspace is None:
             return None
-        with opened(self.workspace) as db:
-            rows = scoring.calibrations_of(db, rubric.id, self.model.id)
-        if not rows:
-            return None
-        found = calibration.from_dict(rows[0].content)
-        return found if found.model in ("", models.stamp(self.workspace, rubric, self.model.id)) else None
+        return calibration.find_newest(self.workspace, rubric.id, self.model.id, self._files)
 
 
 T = TypeVar("T")

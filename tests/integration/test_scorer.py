@@ -136,9 +136,7 @@ def test_words_and_evidence_come_with_the_same_numbers_and_can_be_checked(adapte
         others = list(given.utterances)
         others[one.utterance] = Utterance(said.speaker, said.side, kept)
         rest = Transcript(tuple(one for one in others if one.text))
-        if all(
-            first.speaker != second.speaker for first, second in zip(rest.utterances, rest.utterances[1:], strict=False)
-        ):
+        if all(first.speaker != second.speaker for first, second in pairwise(rest.utterances)):
             without = scorer.score([Request(rest, RUBRIC)])[0].scores[name].expected
             assert one.effect == pytest.approx(full.scores[name].expected - without, abs=1e-4)
         assert (one.effect > 0) == (full.scores[name].score >= 3)

@@ -1,6 +1,7 @@
 """What a model reads of a transcript: nothing is cut off, and passages lie where they are said to lie."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_windows_of_short_utterances_hold_them_whole_and_overlap_by_one() -> Non
     windows = split(long, count, 50)
     whole = set(long.utterances)
     assert len(windows) > 1
-    for one, following in zip(windows, windows[1:], strict=False):
+    for one, following in pairwise(windows):
         assert set(one.transcript.utterances) <= whole
         assert following.transcript.utterances[0] == one.transcript.utterances[-1]
 
