@@ -161,10 +161,7 @@ def halve(path: Path, model: Any) -> None:
 
 def measure_model(model: Any, chat: ChatFormat, items: Sequence[Item], rubric: Rubric) -> dict[str, dict[str, float]]:
     """Return by dimension the agreement of the likeliest score, and the mean error of the expected one."""
-    engine = make_engine(model, torch.device("cpu"), chat.pad_id)
-    shares: dict[str, np.ndarray] = {}
-    for _, group in groupby(items, key=lambda item: item.prompt.rpartition("\n\n")[0]):
-        shares |= read_shares(engine, chat, list(group))
+    shares = read_model(model, chat, items)
     found: dict[str, dict[str, float]] = {}
     for dimension in rubric.dimensions:
         chosen = [item for item in items if item.component == dimension.id]
@@ -176,9 +173,18 @@ def measure_model(model: Any, chat: ChatFormat, items: Sequence[Item], rubric: R
     return found
 
 
+def read_model(model: Any, chat: ChatFormat, items: Sequence[Item]) -> dict[str, np.ndarray]:
+    """Return the likelihoods of the scores, (5,), by item."""
+    engine = make_engine(model, torch.device("cpu"), chat.pad_id)
+    shares: dict[str, np.ndarray] = {}
+    for _, group in groupby(items, key=lambda item: item.prompt.rpartition("\n\n")[0]):
+        shares |= read_shares(engine, chat, list(group))
+    return shares
+
+
 @torch.no_grad()
 def read_shares(engine: Scorer, chat: ChatFormat, items: Sequence[Item]) -> dict[str, np.ndarray]:
-    """Return the likelihoods of the scores, (5,), by item; the items ask about one transcript."""
+    """Return the likelihoods of the scores for items that ask about one transcript."""
     asked = [(item.prompt, choice) for item in items for choice in item.choices]
     group = [Encoded(tuple(ids), start, 0, 0) for ids, start in chat.encode_pairs(asked, end=False)]
     losses = torch.tensor([float(one.sum()) for one in engine.continuation_losses([group])[0]])
