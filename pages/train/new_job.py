@@ -283,6 +283,8 @@ take_over()
 take_wanted()
 st.title("New job", anchor=False)
 show_taken_over()
+st.subheader("What to train on", anchor=False)
+source = pick_source()  # above the columns, whose left one is too narrow for all kinds in a row
 left, right = st.columns([3, 2], gap="medium")
 industry_ids: list[str] = []
 data: Path | None = None
@@ -293,8 +295,6 @@ base, sound = "", False
 expert: Specialist | None = None
 sourcing: Sourcing | RubricSourcing | None = None
 with left:
-    st.subheader("What to train on", anchor=False)
-    source = pick_source()
     with errors.shown():
         if source == DATASET:
             dataset = pick_dataset()
