@@ -1,6 +1,7 @@
 """Rubrics: dimensions with weights and anchors by which conversations are scored from 1 to 5, as YAML files."""
 
 import difflib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,6 +100,15 @@ def read_rubric(path: Path) -> Rubric:
         return Rubric(**raw, file=str(path))
     except ValidationError as error:
         raise CatalogError(f"The rubric {path} is wrong at {describe_error(error)}") from error
+
+
+def is_rubric(path: Path) -> bool:
+    """Return whether a file holds a rubric, not an industry or specialists; it may be broken."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(r"^(?:dimensions|rated)\s*:", text, re.MULTILINE) is not None
 
 
 @lru_cache(maxsize=64)

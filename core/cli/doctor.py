@@ -161,13 +161,16 @@ def look_at_specialist(workspace: Workspace, one: Specialist) -> Iterator[Findin
 
 
 def look_at(workspace: Workspace, name: str) -> Iterator[Finding]:
-    """Look at one pack or specialist by its id, or at all that a YAML file of either holds.
+    """Look at one pack, rubric or specialist by its id, or at all that a YAML file of any of them holds.
 
     Raises:
         NotFound: There is none.
     """
     own = Path(name)
     if own.suffix == ".yaml" and own.is_file():
+        if rubrics.is_rubric(own):
+            yield from look_at_rubric(own)
+            return
         if not specialists.is_category(own):
             yield from look_at_pack(own)
             return

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from core.catalog import endpoints, industries, rubrics, specialists
 from core.catalog.endpoints import Endpoint
+from core.catalog.rubrics import Rubric
 from core.cli.finding import Finding
 from core.errors import AppError
 from core.evaluation import endpoint_probe
 from core.paths import Workspace
 from core.registry import rules
+from core.scoring.reading import read_transcript
 from core.store import registry
 from core.store.connection import connect_readonly
 
@@ -78,8 +80,23 @@ def look_at_rubric(file: Path) -> Iterator[Finding]:
     except AppError as error:
         yield Finding("data", "problem", str(error), "Mend the file or take it out.")
         return
+    lost = [name for side in ("rated", "other") for name in getattr(one, side).names if not _is_read(name, side, one)]
+    for name in lost:
+        told = f"The rubric {file} is wrong at names: no transcript's line can begin with {name!r}"
+        yield Finding("data", "problem", told, "Give a word, as transcripts write it before a colon.")
+    if lost:
+        return
     named = ", ".join(dimension.title for dimension in one.dimensions)
     yield Finding("data", "ok", f"Rubric {one.id}: weights and anchors are sound ({named})")
+
+
+def _is_read(name: str, side: str, rubric: Rubric) -> bool:
+    """Tell whether a line with this label is read as that side's."""
+    try:
+        [line] = read_transcript(f"{name}: word", rubric).utterances
+    except (AppError, ValueError):
+        return False
+    return line.side == side and line.text == "word"
 
 
 def _look_at_doubles(workspace: Workspace) -> Iterator[Finding]:

@@ -203,7 +203,7 @@ def _counts(match: re.Match[str], known: set[str], rubric: Rubric) -> bool:
 
 @lru_cache(maxsize=64)
 def _names(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(" ".join(re.sub(r"[()#.\d_*]+", " ", name).casefold().split()) for name in names)
+    return frozenset(" ".join(re.sub(r"[()#.\d_*]+", " ", name).casefold().split()) for name in names) - {""}
 
 
 @lru_cache(maxsize=64)
