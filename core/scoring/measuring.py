@@ -18,6 +18,7 @@ from core.errors import BadInput, ServiceError
 from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process import environment
+from core.scoring import models
 from core.scoring.calibration import Calibration
 from core.scoring.transcript import Transcript
 
@@ -76,9 +77,10 @@ def measure(
         tell: Is told how many are done.
 
     Raises:
-        BadInput: There is no such model.
+        AppError: There is no such model, or it can't be used; see `core.scoring.models.resolve`.
         ServiceError: The process ended without an answer.
     """
+    models.resolve(workspace, rubric, asked)  # a wrong name is told before a process loads anything
     machine = read_machine()
     command = [sys.executable, "-m", "core.scoring.measurer", str(workspace.root)]
     env = environment.for_worker(machine.devices[0]) | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
