@@ -45,7 +45,7 @@ def agreement(
     workspace = open_workspace()
     rated = add_overall(chosen, people.ratings)
     model = _measure(workspace, chosen, people, adapter)
-    in_use = calibration.find_newest(workspace, chosen.id, model.model, model.files)
+    in_use = _find_calibration(workspace, chosen, model, calibrate)
     content: dict[str, Any] = {
         "rubric": chosen.id, "model": model.model, "name": model.name, "calibration": in_use.id if in_use else "",
         "transcripts": len(people.transcripts), "raters": list(people.raters), "not_scored": model.problems,
@@ -81,6 +81,16 @@ def _measure(workspace: Workspace, rubric: Rubric, people: Panel, asked: str) ->
             say(f"{done:,} of {count:,}")
 
     return measuring.measure(workspace, rubric, people.transcripts, asked, tell)
+
+
+def _find_calibration(workspace: Workspace, rubric: Rubric, model: Measured, anew: bool) -> Calibration | None:
+    try:
+        return calibration.find_newest(workspace, rubric.id, model.model, model.files)
+    except DataError as error:
+        if not anew:
+            raise
+        say(f"{error} That is done now.")
+        return None
 
 
 def _among(rubric: Rubric, people: Panel, rated: Mapping[str, np.ndarray]) -> dict[str, dict[str, Agreement]]:

@@ -13,7 +13,20 @@ import typer
 from core.catalog import bases as base_models
 from core.catalog import endpoints
 from core.catalog import industries as packs
-from core.cli import agreement, data, experts, jobs, measure, models, own_benchmarks, rank, score, serve, train
+from core.cli import (
+    agreement,
+    corrections,
+    data,
+    experts,
+    jobs,
+    measure,
+    models,
+    own_benchmarks,
+    rank,
+    score,
+    serve,
+    train,
+)
 from core.cli import doctor as checks
 from core.cli.output import print_json, print_table, say, show_help
 from core.datasets.reading import read_examples
@@ -36,6 +49,7 @@ app.add_typer(models.app, name="models")
 app.command("train", epilog=f"Fields of --set and --config: {', '.join(TrainingConfig.model_fields)}.")(train.train)
 app.command("specialists")(experts.list_specialists)
 app.command("agreement")(agreement.agreement)
+app.add_typer(corrections.app, name="corrections")
 app.command("evaluate")(measure.evaluate)
 app.command("compare")(measure.compare)
 app.add_typer(own_benchmarks.app, name="benchmarks")

@@ -194,8 +194,11 @@ def find_newest(workspace: Workspace, rubric: str, adapter: str, model: str = ""
     if not workspace.database.exists():
         return None
     with opened(workspace) as db:
-        found = [from_dict(row.content) for row in scoring.calibrations_of(db, rubric, adapter)]
-    return next((one for one in found if not model or not one.model or one.model == model), None)
+        rows = scoring.calibrations_of(db, rubric, adapter)
+    for row in rows:
+        if not model or row.content.get("model") in (None, "", model):
+            return from_dict(row.content)
+    return None
 
 
 def save(workspace: Workspace, found: Calibration) -> str:

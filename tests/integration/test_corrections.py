@@ -1,5 +1,6 @@
 """Corrections of scores: stored with who made them, and turned into what a training takes."""
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.scoring.reading import read_transcript
 from core.scoring.result import Score, Scored
 from core.store import scoring
 from core.store.connection import opened
+from tests.integration.command import make_command
 
 RUBRIC = rubrics.find("conversation")
 SCORED = Scored(
@@ -109,3 +111,21 @@ def test_without_corrections_there_is_nothing_to_train_on(workspace: Workspace, 
     with pytest.raises(DataError, match="Nobody has corrected"):
         corrections.to_ratings(workspace, RUBRIC, tmp_path / "none.jsonl")
     assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_the_command_lists_exports_and_deletes(
+    corrected: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    atelier = make_command(monkeypatch, capsys)
+    listed = json.loads(atelier("corrections", "list", "--json").out)
+    assert len(listed) == 7 and "Sit down" not in str(listed)
+    path = tmp_path / "mine.jsonl"
+    assert atelier("corrections", "export", path).code == 0 and len(ratings.read(path, RUBRIC)) == 6
+    again = atelier("corrections", "export", path)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    assert json.loads(atelier("corrections", "dataset", "Mine", "--json").out)["examples"] == 7
+    assert atelier("corrections", "delete").code == 2
+    assert atelier("corrections", "delete", listed[0]["number"]).code == 0
+    assert json.loads(atelier("corrections", "delete", "--all", "--json").out) == {"deleted": 6}
+    assert atelier("corrections", "dataset", "None left").code == 2
+    assert b"Question 3?" not in corrected.database.read_bytes()
