@@ -22,114 +22,27 @@ class Masked(NamedTuple):
 
 # Capitalised words behind "I'm", "Hello", "This is" or a title that are no names.
 _NO_NAMES = frozenset(
-    {
-        "a",
-        "an",
-        "the",
-        "i",
-        "you",
-        "we",
-        "they",
-        "he",
-        "she",
-        "it",
-        "this",
-        "that",
-        "there",
-        "here",
-        "what",
-        "where",
-        "when",
-    }
-    | {"why", "how", "who", "which", "and", "but", "so", "or", "not", "no", "yes", "ok", "okay", "sure", "well", "just"}
-    | {
-        "very",
-        "really",
-        "good",
-        "great",
-        "fine",
-        "happy",
-        "sorry",
-        "glad",
-        "all",
-        "everyone",
-        "everybody",
-        "both",
-        "folks",
-    }
-    | {"doctor", "nurse", "patient", "sir", "madam", "ma'am", "miss", "class", "team", "again", "please", "thanks"}
-    | {"morning", "afternoon", "evening", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
-    | {
-        "english",
-        "german",
-        "french",
-        "spanish",
-        "italian",
-        "dutch",
-        "american",
-        "british",
-        "canadian",
-        "mexican",
-        "indian",
-    }
-    | {"chinese", "japanese", "african", "asian", "european", "hispanic", "latino", "latina", "catholic", "christian"}
-    | {"jewish", "muslim", "medicare", "medicaid", "covid", "god", "jesus", "christmas", "easter", "your", "my", "our"}
-    | {
-        "dietitian",
-        "nutritionist",
-        "therapist",
-        "physician",
-        "provider",
-        "counselor",
-        "counsellor",
-        "coach",
-        "customer",
-    }
-    | {
-        "pharmacist",
-        "adviser",
-        "advisor",
-        "banker",
-        "agent",
-        "support",
-        "teacher",
-        "tutor",
-        "mom",
-        "dad",
-        "mum",
-        "pepper",
-    }
+    {"a", "an", "the", "i", "you", "we", "they", "he", "she", "it", "this", "that", "there", "here", "what"}
+    | {"where", "when", "why", "how", "who", "which", "and", "but", "so", "or", "not", "no", "yes", "ok", "okay"}
+    | {"sure", "well", "just", "very", "really", "good", "great", "fine", "happy", "sorry", "glad", "all", "everyone"}
+    | {"everybody", "both", "folks", "doctor", "nurse", "patient", "sir", "madam", "ma'am", "miss", "class", "team"}
+    | {"again", "please", "thanks", "morning", "afternoon", "evening", "monday", "tuesday", "wednesday", "thursday"}
+    | {"friday", "saturday", "sunday", "english", "german", "french", "spanish", "italian", "dutch", "american"}
+    | {"british", "canadian", "mexican", "indian", "chinese", "japanese", "african", "asian", "european", "hispanic"}
+    | {"latino", "latina", "catholic", "christian", "jewish", "muslim", "medicare", "medicaid", "covid", "god"}
+    | {"jesus", "christmas", "easter", "your", "my", "our", "dietitian", "nutritionist", "therapist", "physician"}
+    | {"provider", "counselor", "counsellor", "coach", "customer", "pharmacist", "adviser", "advisor", "banker"}
+    | {"agent", "support", "teacher", "tutor", "mom", "dad", "mum", "pepper", "dr", "mrs", "mr", "ms", "mx", "prof"}
+    | {"professor", "frau", "herr"}
 )
 # Words of a label beside the rubric's names that say what somebody is, not who.
 _PLAIN_LABELS = frozenset(
-    {
-        "registered",
-        "senior",
-        "junior",
-        "head",
-        "student",
-        "customer",
-        "service",
-        "support",
-        "care",
-        "medical",
-        "physical",
-    }
-    | {"practitioner", "guest", "family", "interviewer", "interviewee", "operator", "host", "moderator", "narrator"}
-    | {
-        "interpreter",
-        "translator",
-        "spouse",
-        "friend",
-        "relative",
-        "visitor",
-        "speaker",
-        "spk",
-        "participant",
-        "person",
-    }
-    | {"voice", "unknown", "question", "answer", "q", "a", "b", "c", "d", "human", "gpt", "bot", "manager", "staff"}
-    | {"woman", "man", "boy", "girl", "child", "sister", "brother", "partner", "employee", "employer", "officer"}
+    {"registered", "senior", "junior", "head", "student", "customer", "service", "support", "care", "medical"}
+    | {"physical", "practitioner", "guest", "family", "interviewer", "interviewee", "operator", "host", "moderator"}
+    | {"narrator", "interpreter", "translator", "spouse", "friend", "relative", "visitor", "speaker", "spk"}
+    | {"participant", "person", "voice", "unknown", "question", "answer", "q", "a", "b", "c", "d", "human", "gpt"}
+    | {"bot", "manager", "staff", "woman", "man", "boy", "girl", "child", "sister", "brother", "partner", "employee"}
+    | {"employer", "officer"}
 )
 
 

@@ -175,4 +175,9 @@ def _anchors(texts: tuple[str, ...]) -> tuple[frozenset[str], ...]:
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{4,}", text))
+    return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{4,}", text)) - _PLAIN
+
+
+_PLAIN = frozenset(
+    {"what", "when", "that", "this", "with", "they", "them", "from", "have", "into", "your", "some", "then"}
+)
