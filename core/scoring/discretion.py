@@ -45,4 +45,6 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_text = None
+        if record.name == "asyncio":  # further lines quote what failed
+            record.msg, record.args = record.getMessage().partition("\n")[0], ()
         return super().format(record)

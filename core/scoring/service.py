@@ -4,6 +4,7 @@ Nothing of a transcript is logged or written, and no answer but its own score re
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -102,7 +103,7 @@ class Service:
 
     async def _wait(self, request: Request, tickets: Sequence[Ticket], until: float) -> list[Scored | Problem]:
         """Return what became of the tickets in time; those whose scoring has not begun by then are given up."""
-        scored: set[asyncio.Future[Any]] = {asyncio.wrap_future(ticket.future) for ticket in tickets}
+        scored: set[asyncio.Future[Any]] = {_watch(ticket) for ticket in tickets}
         gone: asyncio.Future[Any] = asyncio.ensure_future(_wait_until_gone(request))
         try:
             while scored and not gone.done() and time.monotonic() < until:
@@ -145,6 +146,19 @@ def _read(given: Any, rubric: Rubric, mask: bool) -> Transcript | Problem:
         return bodies.read_given(given, rubric, mask=mask)
     except AppError as error:
         return problem_of(error)
+
+
+def _watch(ticket: Ticket) -> "asyncio.Future[None]":
+    """Return what is done when a ticket is; it carries no failure, which asyncio would write into the log."""
+    loop = asyncio.get_running_loop()
+    watch: asyncio.Future[None] = loop.create_future()
+
+    def settle(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(lambda: watch.done() or watch.set_result(None))
+
+    ticket.future.add_done_callback(settle)
+    return watch
 
 
 async def _wait_until_gone(request: Request) -> None:

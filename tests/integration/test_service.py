@@ -243,8 +243,9 @@ def test_serve_opens_a_port_with_a_token_that_is_shown_once(workspace: Workspace
     ) as process:
         try:
             assert process.stdout is not None
-            shown = [process.stdout.readline() for _ in range(2)]
+            shown = [process.stdout.readline() for _ in range(4)]  # address, token, two lines of an example
             token = shown[1].rpartition(" ")[2].strip()
+            assert "curl" in shown[3] and token in shown[3]
             door = Door(18619, token)
 
             def is_ready() -> bool:
@@ -344,7 +345,7 @@ def _ask_and_lose(door: Door, talk: str) -> None:
 
 def test_a_process_that_keeps_secrets_tells_failures_by_place_and_kind_alone() -> None:
     code = """
-import logging, threading, warnings
+import asyncio, logging, threading, warnings
 from core.scoring import discretion
 discretion.keep_secret()
 secret = "Zebulon" + " Quarkbottom"
@@ -353,6 +354,9 @@ try:
     raise ValueError(secret)
 except ValueError as error:
     logging.getLogger("x").exception("it failed")
+async def lose():
+    asyncio.get_running_loop().create_future().set_exception(ValueError(secret))
+asyncio.run(lose())
 thread = threading.Thread(target=lambda: int(secret))
 thread.start(); thread.join()
 try:
@@ -362,6 +366,6 @@ except KeyError:
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_DIR, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    for kind in ("it failed", "ValueError", "RuntimeError"):
+    for kind in ("it failed", "never retrieved", "ValueError", "RuntimeError"):
         assert kind in done.stderr
     assert "Quarkbottom" not in done.stderr + done.stdout
