@@ -81,10 +81,11 @@ def pick() -> list[tuple[Line, Resources]]:
         st.caption("Choose at least one industry.")
         return []
     ids = tuple(row.id for one in used for row in one.rows)
-    counted = "It counts alone" if len(used) == 1 else f"{len(used)} of {len(industries)} count, each the same"
-    if len(used) == len(industries):
-        counted = f"All {len(used)} count, each the same"
-    st.caption(f"{counted}. A model has a rank when it was measured on all of them.")
+    if len(used) == 1:
+        st.caption(f"Only {titles.get(used[0].benchmark, used[0].benchmark)} counts.")
+    else:
+        how_many = f"All {len(used)}" if len(used) == len(industries) else f"{len(used)} of {len(industries)}"
+        st.caption(f"{how_many} count, each the same. A model has a rank when it was measured on all of them.")
     return ranked(str(workspace.root), tuple(map(key_of, used)), ids)
 
 
@@ -93,9 +94,9 @@ def pick_industries(found: Sequence[Board]) -> list[Board]:
     usual = leaderboard.common(found)
     short = {key_of(one): titles.get(one.benchmark, one.benchmark) for one in found}
     with st.popover("Choose industries", icon=":material/tune:"):
-        counted = st.multiselect(
-            "Industries that count", list(short), default=[key_of(one) for one in usual],
-            format_func=lambda key: short[key], key=f"counted-{len(found)}-{len(usual)}", width=420,
+        counted = st.pills(
+            "Industries that count", list(short), default=[key_of(one) for one in usual], selection_mode="multi",
+            format_func=lambda key: short[key], key=f"counted-{len(found)}-{len(usual)}", width=420, wrap=True,
         )  # fmt: skip
     return [one for one in found if key_of(one) in counted]
 

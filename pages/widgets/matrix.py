@@ -126,7 +126,7 @@ def figure(rows: Sequence[Row], names: Sequence[str], titles: dict[str, str]) ->
     frames = [
         {
             "type": "rect", "x0": column - 0.48, "x1": column + 0.48, "y0": place - 0.47, "y1": place + 0.47,
-            "line": {"color": ACCENT, "width": 2},
+            "line": {"color": charts.text_color(), "width": 1.5},
         }
         for place, row in enumerate(rows)
         for column, industry in enumerate(titles)

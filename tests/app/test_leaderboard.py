@@ -70,6 +70,15 @@ def test_over_all_industries_only_who_was_measured_on_all_has_a_rank(workspace: 
         ("1", "One"), ("2", "Starter"), ("–", "Two")
     ]  # fmt: skip
     assert list(board(tab)["Industries"]) == [2, 2, 1]
+    (chart,) = charts(tab)
+    assert (
+        len(json.loads(chart.proto.spec)["data"][0]["y"]) == 2
+    )  # a mean over fewer industries stands in the table only
+    (counted,) = [one for one in tab.pills if one.label == "Industries that count"]
+    counted.set_value(counted.value[:1]).run()
+    assert_fine(tab)
+    assert "Only Finance counts" in texts(tab)
+    assert sorted(board(tab)["Rank"]) == ["1", "2", "3"]
 
 
 def test_versions_of_a_benchmark_are_boards_of_their_own(workspace: Workspace, open_page: OpenPage) -> None:
