@@ -26,15 +26,9 @@ def write_card(card: dict[str, Any]) -> str:
     if verdict:
         lines += [
             "",
-            "| part | weight | items | base | tuned | difference (95% interval) |",
-            "| --- | --- | --- | --- | --- | --- |",
+            *score_table(verdict),
+            *metric_table(verdict),
         ]
-        lines += [
-            f"| {plain(part['title'])} | {part['weight']:.0%} | {part['items']} | {part['base']['value']:.0%} | "
-            f"{part['tuned']['value']:.0%} | {_points(part['difference'])} |"
-            for part in verdict["components"]
-        ]
-        lines += metric_table(verdict)
     lines += [
         "",
         "## Made from",
@@ -57,6 +51,7 @@ def write_card(card: dict[str, Any]) -> str:
         "",
         "## Use",
         "",
+        *_where(card),
         "```python",
         "from peft import PeftModel",
         "from transformers import AutoModelForCausalLM",
@@ -72,6 +67,46 @@ def write_card(card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _where(card: dict[str, Any]) -> list[str]:
+    """Return where the base lies that the lines below name, where it is none of the hub."""
+    if "/" in card["base_source"]:
+        return []
+    return [f"`{card['base_source']}` is the folder of the base; Atelier keeps its own in `models/`.", ""]
+
+
+def score_table(verdict: dict[str, Any], names: tuple[str, str] = ("base", "tuned")) -> list[str]:
+    """Return the scores of both models by part, and over all, as lines of Markdown; in brackets 95% intervals."""
+    lines = [
+        f"| part | weight | items | {plain(names[0])} | {plain(names[1])} | difference |",
+        "| --- | ---: | ---: | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {plain(part['title'])} | {part['weight']:.0%} | {part['items']} | {show_interval(part['base'])} | "
+        f"{show_interval(part['tuned'])} | {show_difference(part['difference'])} |"
+        for part in verdict["components"]
+    ]
+    total = {"value": verdict["difference"], "low": verdict["low"], "high": verdict["high"]}
+    scores = f"{verdict['base_score']:.0%} | {verdict['tuned_score']:.0%}"
+    lines.append(f"| **all** | 100% | {verdict['items']} | {scores} | {show_difference(total)} |")
+    return [*lines, "", "In brackets: 95% intervals."]
+
+
+def show_interval(one: dict[str, float]) -> str:
+    return f"{one['value']:.0%} ({one['low']:.0%} to {one['high']:.0%})"
+
+
+def show_difference(one: dict[str, float]) -> str:
+    """Return a difference in whole points, with its interval where it has one."""
+    points = _signed(one["value"])
+    told = f"{points} point{'' if points in ('+1', '-1') else 's'}"
+    return f"{told} ({_signed(one['low'])} to {_signed(one['high'])})" if "low" in one else told
+
+
+def _signed(share: float) -> str:
+    points = f"{100 * share:+z.0f}"
+    return "0" if points in ("+0", "-0") else points
 
 
 def metric_rows(verdict: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -108,11 +143,6 @@ def plain(text: str) -> str:
 
 def _yaml(values: dict[str, Any]) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).rstrip("\n")
-
-
-def _points(difference: dict[str, float]) -> str:
-    value, low, high = (round(100 * difference[name]) for name in ("value", "low", "high"))
-    return f"{value:+d} points ({low:+d} to {high:+d})"
 
 
 def _number(value: float | None) -> str:

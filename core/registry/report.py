@@ -1,58 +1,47 @@
 """A report that can be handed on: an adapter beside its base, or two adapters, on the same held-out items."""
 
 import sqlite3
+import textwrap
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import DataError, RegistryError
+from core.errors import RegistryError
 from core.paths import Workspace
 from core.registry import facts, gate, rules
-from core.registry.cards import metric_table, plain
+from core.registry.cards import metric_table, plain, score_table, show_difference
 from core.registry.facts import Known
 from core.registry.gate import Other, Result
+from core.registry.report_examples import Examples, Pair, Shown, find_examples, mark_of
 from core.store import adapters, evaluations, registry
 from core.store.adapters import AdapterRow
 from core.store.connection import opened
 from core.store.evaluations import EvaluationRow
 from core.wording import clip, show_duration, visible
 
-MOST_EXAMPLES = 5
-MOST_LETTERS = 1500
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two evaluations on the same items."""
-
-    first: str
-    second: str
-    benchmark: str
-    benchmark_sha: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One test item with both answers."""
-
-    prompt: str
-    expected: str
-    first: str
-    second: str
+LINE_LETTERS = 100
+OUTCOMES = {"better": "Better", "not proven": "Not proven", "worse": "Worse"}
+SECTIONS = ("Won", "Lost", "Still wrong")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, before it is Markdown or HTML. `verdict` is None where nothing was compared."""
+    """What a report says, before it is Markdown or HTML. `verdict` is None where nothing was compared.
+
+    `counts` are the items answered better, worse and alike; `alike_right` how many of the last are right.
+    """
 
     title: str
-    made_on: str
+    subtitle: str
     names: tuple[str, str]
     scope: str
     verdict: dict[str, Any] | None
     won: tuple[Shown, ...]
     lost: tuple[Shown, ...]
+    missed: tuple[Shown, ...]
     counts: tuple[int, int, int]
+    alike_right: int
+    elsewhere_title: str
     forgotten: tuple[Other, ...]
     gate_sentence: str
     gate: tuple[Result, ...]
@@ -86,16 +75,19 @@ def make_report(workspace: Workspace, adapter: str, against: str = "") -> Report
             pair = _pair_of(verdict, row) if verdict else None
             names, title = ("base", "tuned"), f"{row.name} beside its base"
             ruling = gate.decide(known.facts, rules.read_rules(workspace, known.scope))
-        shown = _examples(workspace, db, pair) if pair else ((), (), (0, 0, 0))
+        shown = find_examples(workspace, db, pair) if pair else Examples()
     return Report(
         title=title,
-        made_on=time.strftime("%Y-%m-%d"),
+        subtitle=_subtitle(known, pair, verdict),
         names=names,
         scope=known.scope,
         verdict=verdict,
-        won=shown[0],
-        lost=shown[1],
-        counts=shown[2],
+        won=shown.won,
+        lost=shown.lost,
+        missed=shown.missed,
+        counts=shown.counts,
+        alike_right=shown.alike_right,
+        elsewhere_title=f"{clip(row.name, 60)} elsewhere, beside its base" if against else "What it forgot",
         forgotten=known.facts.others,
         gate_sentence=ruling.sentence if ruling else "",
         gate=ruling.results if ruling else (),
@@ -112,7 +104,10 @@ def _pair_of(verdict: dict[str, Any], row: AdapterRow) -> Pair:
 def _beside(
     workspace: Workspace, db: sqlite3.Connection, row: AdapterRow, other: AdapterRow
 ) -> tuple[dict[str, Any], Pair]:
-    """Return the verdict of two adapters on the newest items that both answered in the same way."""
+    """Return the verdict of two adapters on items that both answered in the same way.
+
+    These are the items that the first was trained for, else those of the other, else the newest.
+    """
     from core.evaluation.pinned import read_pinned
     from core.evaluation.results import compare_scored  # brings scipy, which few need
 
@@ -121,6 +116,7 @@ def _beside(
     pair = _shared(
         registry.evaluations_of(db, row.base_fingerprint, row.id),
         registry.evaluations_of(db, other.base_fingerprint, other.id),
+        [str(one.card.get("benchmark", "")) for one in (row, other)],
     )
     if pair is None:
         raise RegistryError(
@@ -138,41 +134,26 @@ def _beside(
     return verdict, Pair(theirs.id, mine.id, mine.benchmark, mine.benchmark_sha)
 
 
-def _shared(mine: list[EvaluationRow], theirs: list[EvaluationRow]) -> tuple[EvaluationRow, EvaluationRow] | None:
-    for one in mine:
-        for other in theirs:
-            if (one.benchmark_sha, one.settings_sha) == (other.benchmark_sha, other.settings_sha):
-                return one, other
-    return None
+def _shared(
+    mine: list[EvaluationRow], theirs: list[EvaluationRow], homes: list[str]
+) -> tuple[EvaluationRow, EvaluationRow] | None:
+    """Return a pair on the same items, answered in the same way: of the first benchmark of `homes` that has one."""
+    found = [
+        (one, other)
+        for one in mine
+        for other in theirs
+        if (one.benchmark_sha, one.settings_sha) == (other.benchmark_sha, other.settings_sha)
+    ]
+    at_home = [pair for home in homes for pair in found if pair[0].benchmark_sha == home]
+    return next(iter(at_home + found), None)
 
 
-def _examples(
-    workspace: Workspace, db: sqlite3.Connection, pair: Pair
-) -> tuple[tuple[Shown, ...], tuple[Shown, ...], tuple[int, int, int]]:
-    """Return items won and lost, and how many were answered better, worse and alike."""
-    from core.evaluation.pinned import read_pinned
-
-    first, second = ({one.item: one for one in evaluations.items(db, name)} for name in (pair.first, pair.second))
-    try:
-        items = read_pinned(workspace, pair.benchmark_sha).items
-    except DataError:  # the verdict stands without the questions' words
-        items = ()
-    gains = {name: second[name].score - first[name].score for name in second if name in first}
-    won: list[Shown] = []
-    lost: list[Shown] = []
-    for item in items:
-        gain = gains.get(item.id, 0.0)
-        group = won if gain > 0 else lost
-        if gain and len(group) < MOST_EXAMPLES:
-            texts = (item.prompt, item.expected, first[item.id].answer, second[item.id].answer)
-            group.append(Shown(*(_cut(text) for text in texts)))
-    better, worse = sum(gain > 0 for gain in gains.values()), sum(gain < 0 for gain in gains.values())
-    return tuple(won), tuple(lost), (better, worse, len(gains) - better - worse)
-
-
-def _cut(text: str) -> str:
-    shown = visible(text)
-    return shown if len(shown) <= MOST_LETTERS else f"{shown[:MOST_LETTERS]}…"
+def _subtitle(known: Known, pair: Pair | None, verdict: dict[str, Any] | None) -> str:
+    parts = [f"Made on {time.strftime('%Y-%m-%d')} by Atelier"]
+    if pair and verdict:
+        parts.append(f"benchmark {pair.benchmark}, {verdict['items']:,} held-out items")
+    parts.append(f"base {known.row.card.get('base_title', known.row.base)}")
+    return " · ".join(parts)
 
 
 def _lineage(known: Known, stage: str) -> tuple[tuple[str, str], ...]:
@@ -214,46 +195,48 @@ def _limits(known: Known, verdict: dict[str, Any] | None, benchmark: str, of_two
 
 def write_markdown(report: Report) -> str:
     """Return the report as Markdown; no text of data or models is read as markup."""
-    lines = [f"# {plain(visible(report.title))}", "", f"Made on {report.made_on} by Atelier.", ""]
+    lines = [f"# {plain(visible(report.title))}", "", f"{plain(visible(report.subtitle))}", ""]
     verdict = report.verdict
-    lines += ["## Result", "", plain(verdict["sentence"]) if verdict else "Nothing was compared: there is no test."]
-    if verdict:
-        first, second = (plain(name) for name in report.names)
-        lines += ["", f"| part | weight | items | {first} | {second} | difference (95% interval) |"]
-        lines += ["| --- | --- | --- | --- | --- | --- |"]
-        lines += [
-            f"| {plain(part['title'])} | {part['weight']:.0%} | {part['items']} | {show_interval(part['base'])} | "
-            f"{show_interval(part['tuned'])} | {show_difference(part['difference'])} |"
-            for part in verdict["components"]
-        ]
-        total = {"value": verdict["difference"], "low": verdict["low"], "high": verdict["high"]}
-        lines += [
-            f"| **all** | 100% | {verdict['items']} | {verdict['base_score']:.0%} | {verdict['tuned_score']:.0%} | "
-            f"{show_difference(total)} |"
-        ]
-        lines += metric_table(verdict, report.names)
+    lines += ["## Result", ""]
+    if verdict is None:
+        lines += ["Nothing was compared: there is no test."]
+    else:
+        lines += [f"**{OUTCOMES[verdict['outcome']]}.** {plain(verdict['sentence'])}", ""]
+        lines += [*score_table(verdict, report.names), *metric_table(verdict, report.names)]
     if report.gate:
-        lines += ["", "## Gate", "", plain(report.gate_sentence), "", "| rule | figure | limit | |"]
+        lines += ["", "## Gate", "", plain(report.gate_sentence), "", "| rule | figure | limit | state |"]
         lines += ["| --- | --- | --- | --- |"]
         lines += [
             f"| {plain(one.title)} | {plain(one.figure)} | {plain(one.limit)} | {one.state} |" for one in report.gate
         ]
     if report.forgotten:
-        lines += ["", "## What it forgot", "", "| benchmark | base | tuned | change |", "| --- | --- | --- | --- |"]
+        lines += ["", f"## {plain(report.elsewhere_title)}", "", "| benchmark | base | tuned | change |"]
+        lines += ["| --- | ---: | ---: | ---: |"]
         lines += [
-            f"| {plain(one.benchmark)} | {one.base:.0%} | {one.tuned:.0%} | {100 * one.change:+.0f} points |"
+            f"| {plain(one.benchmark)} | {one.base:.0%} | {one.tuned:.0%} | {show_difference({'value': one.change})} |"
             for one in report.forgotten
         ]
-    if report.won or report.lost:
+    if any(report.counts):
         lines += ["", "## Answers", "", plain(count_text(report))]
-    for heading, examples in (("Won", report.won), ("Lost", report.lost)):
+    for heading, examples in zip(SECTIONS, (report.won, report.lost, report.missed), strict=True):
         for number, one in enumerate(examples, 1):
-            lines += ["", f"### {heading} {number}"]
-            for label, text in zip(("Question", "Expected", *report.names), _texts(one), strict=True):
-                lines += ["", f"{plain(label)}:", "", *(f"    {line}" for line in text.splitlines() or [""])]
+            lines += ["", f"### {heading} {number}{f': {plain(one.component)}' if one.component else ''}"]
+            marked = zip(report.names, (one.first_score, one.second_score), strict=True)
+            labels = ("Question", "Expected", *(f"{name}, {mark_of(score)}" for name, score in marked))
+            for label, text in zip(labels, _texts(one), strict=True):
+                lines += ["", f"{plain(label)}:", "", *(f"    {line}" for line in _wrapped(text))]
     lines += ["", "## Data and lineage", "", *(f"- {label}: {plain(value)}" for label, value in report.lineage)]
     lines += ["", "## Limits", "", *(f"- {plain(text)}" for text in report.limits), ""]
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return the lines of a text, long ones broken between words: a viewer does not break them where code stands."""
+    return [
+        part
+        for line in text.splitlines() or [""]
+        for part in textwrap.wrap(line, LINE_LETTERS, replace_whitespace=False, break_long_words=False) or [""]
+    ]
 
 
 def _texts(one: Shown) -> tuple[str, str, str, str]:
@@ -264,14 +247,6 @@ def count_text(report: Report) -> str:
     better, worse, alike = report.counts
     first, second = report.names
     return (
-        f"Of {better + worse + alike:,} items, {second} does better on {better:,}, {first} on {worse:,}, and both do "
-        f"alike on {alike:,}."
+        f"Of {better + worse + alike:,} items, {second} does better on {better:,} and {first} on {worse:,}. On "
+        f"{alike:,} both do alike; {report.alike_right:,} of these are right."
     )
-
-
-def show_interval(one: dict[str, float]) -> str:
-    return f"{one['value']:.0%} ({one['low']:.0%} to {one['high']:.0%})"
-
-
-def show_difference(one: dict[str, float]) -> str:
-    return f"{100 * one['value']:+z.0f} points ({100 * one['low']:+z.0f} to {100 * one['high']:+z.0f})"

@@ -1,28 +1,66 @@
-"""The report as one HTML file that needs nothing else: no script, no font, no picture from elsewhere."""
+"""The report as one HTML file that needs nothing else: no script, no font, no picture from elsewhere.
+
+It is read on a screen, wide or narrow, and printed.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from core.registry.cards import metric_rows
-from core.registry.report import Report, Shown, count_text, show_difference, show_interval
-from core.wording import clip, visible
+from core.registry.cards import metric_rows, show_difference, show_interval
+from core.registry.report import OUTCOMES, SECTIONS, Report, count_text
+from core.registry.report_charts import change_bar, interval_charts
+from core.registry.report_examples import Shown, mark_of
+from core.wording import visible
 
-FIRST, SECOND, LOSS = "#7f8a91", "#1f8f7b", "#b6452c"
 _STYLE = """
 :root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2528; max-width: 860px; margin: 32px auto; padding: 0 20px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8px; }
-.quiet { color: #5c676c; } .sentence { font-size: 17px; border-left: 4px solid #1f8f7b; padding: 4px 0 4px 14px; }
-.sentence.worse { border-color: #b6452c; } .sentence.not-proven { border-color: #b87a20; }
-table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; }
-th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid #e1e6e8; vertical-align: top; overflow-wrap: anywhere; }
-.failed { color: #b6452c; } .passed { color: #14705f; } svg { max-width: 100%; height: auto; }
-.item { border: 1px solid #e1e6e8; border-radius: 6px; padding: 4px 14px; margin: 10px 0; break-inside: avoid;
-  display: grid; grid-template-columns: repeat(3, 1fr); column-gap: 18px; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2528; background: #fff; max-width: 860px; margin: 32px auto;
+  padding: 0 20px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
+h2 { font-size: 18px; margin: 36px 0 8px; } h3 { font-size: 15px; margin: 20px 0 6px; }
+p { margin: 6px 0; } .quiet { color: #5c676c; }
+.verdict { border-left: 4px solid #1f8f7b; padding: 4px 0 4px 16px; margin: 18px 0; }
+.verdict b { color: #14705f; } .verdict p { font-size: 17px; margin: 2px 0; }
+.verdict.worse { border-color: #b6452c; } .verdict.worse b { color: #b6452c; }
+.verdict.not-proven { border-color: #b87a20; } .verdict.not-proven b { color: #8a5a12; }
+dl { display: flex; flex-wrap: wrap; gap: 8px 40px; margin: 18px 0 0; }
+dt { font-size: 12px; color: #5c676c; overflow-wrap: anywhere; }
+dd { margin: 0; font-size: 24px; font-variant-numeric: tabular-nums; }
+dd small { font-size: 14px; color: #5c676c; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 8px 0; }
+th { text-align: left; font-weight: 600; font-size: 13px; color: #5c676c; }
+th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid #e1e6e8; vertical-align: top; overflow-wrap: break-word; }
+td { overflow-wrap: anywhere; } .scores td:not(:first-child) { overflow-wrap: break-word; }
+td:last-child, th:last-child { padding-right: 0; } tr.total td { font-weight: 600; }
+.facts td:first-child { color: #5c676c; width: 130px; }
+.failed { color: #b6452c; } .passed { color: #14705f; } .not-measured { color: #8a5a12; }
+svg { max-width: 100%; height: auto; display: block; } .narrow { display: none; }
+.item { border: 1px solid #e1e6e8; border-radius: 6px; padding: 8px 14px; margin: 10px 0; break-inside: avoid;
+  display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); column-gap: 18px; }
 .item div:first-child { grid-column: 1 / -1; }
-.item b { display: block; font-size: 12px; color: #5c676c; margin-top: 8px; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 8px; font: inherit; }
+.item b { display: block; font-size: 12px; color: #5c676c; margin-top: 4px; overflow-wrap: anywhere; }
+.right { color: #14705f; } .wrong { color: #b6452c; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 6px; font: inherit; }
+@media screen and (max-width: 640px) {
+  body { margin: 20px auto; padding: 0 16px; } h1 { font-size: 22px; }
+  .wide { display: none; } .narrow { display: block; }
+  .stack thead { display: none; } .stack, .stack tbody { display: block; }
+  .stack tr { display: block; padding: 8px 0; border-bottom: 1px solid #e1e6e8; }
+  .stack td { display: flex; gap: 12px; padding: 1px 0; border: 0; }
+  .stack td::before { content: attr(data-label); flex: 0 0 92px; color: #5c676c; font-size: 13px; font-weight: 400;
+    overflow-wrap: anywhere; }
+  .stack td:first-child { font-weight: 600; } .stack td:first-child::before, .facts td::before { content: none; }
+  .facts td:first-child { width: auto; font-weight: 400; font-size: 13px; }
+  .changes th:last-child, .changes td:last-child { display: none; }
+  .item { grid-template-columns: minmax(0, 1fr); }
+}
+@page { margin: 16mm 15mm; }
+@media print {
+  body { font-size: 10.5pt; max-width: none; margin: 0; padding: 0; } h1 { font-size: 18pt; }
+  table { font-size: 9.5pt; } th { font-size: 9pt; } th, td { padding: 4px 10px 4px 0; }
+  h2, h3 { break-after: avoid; } tr, svg, .verdict, dl { break-inside: avoid; } thead { display: table-header-group; }
+}
 """
 
 
@@ -38,40 +76,60 @@ def write_html(report: Report) -> str:
 
 
 def _parts(report: Report) -> Iterator[str]:
-    yield f'<h1>{_text(report.title)}</h1><p class="quiet">Made on {_text(report.made_on)} by Atelier.</p>'
-    verdict = report.verdict
-    if verdict is None:
-        yield '<p class="sentence not-proven">Nothing was compared: there is no test.</p>'
-    else:
-        yield f'<p class="sentence {verdict["outcome"].replace(" ", "-")}">{_text(verdict["sentence"])}</p>'
-        yield from _scores(report, verdict)
+    yield f'<h1>{_text(report.title)}</h1><p class="quiet">{_text(report.subtitle)}</p>'
+    yield from _verdict(report)
     if report.gate:
         yield f"<h2>Gate</h2><p>{_text(report.gate_sentence)}</p>"
         marks = [f'<span class="{one.state.replace(" ", "-")}">{one.state}</span>' for one in report.gate]
         cells = [(one.title, one.figure, one.limit) for one in report.gate]
-        yield _table(("rule", "figure", "limit", ""), cells, marks)
+        yield _table(("rule", "figure", "limit", "state"), cells, marks)
     if report.forgotten:
-        yield "<h2>What it forgot</h2>"
-        yield change_chart([(one.benchmark, one.change) for one in report.forgotten])
+        yield f"<h2>{_text(report.elsewhere_title)}</h2>"
+        reach = max(abs(one.change) for one in report.forgotten)
         yield _table(
-            ("benchmark", "base", "tuned", "change"),
+            ("benchmark", "base", "tuned", "change", ""),
             [
-                (one.benchmark, f"{one.base:.0%}", f"{one.tuned:.0%}", f"{100 * one.change:+.0f} points")
+                (one.benchmark, f"{one.base:.0%}", f"{one.tuned:.0%}", show_difference({"value": one.change}))
                 for one in report.forgotten
             ],
+            [change_bar(one.change, reach) for one in report.forgotten],
+            kind="changes",
         )
-    if report.won or report.lost:
+    if any(report.counts):
         yield f'<h2>Answers</h2><p class="quiet">{_text(count_text(report))}</p>'
-    for heading, examples in (("Won", report.won), ("Lost", report.lost)):
+    for heading, examples in zip(SECTIONS, (report.won, report.lost, report.missed), strict=True):
         if examples:
             yield f"<h3>{heading}</h3>" + "".join(_example(report, one) for one in examples)
-    yield "<h2>Data and lineage</h2>" + _table(("", ""), report.lineage)
+    yield "<h2>Data and lineage</h2>" + _table((), report.lineage, kind="stack facts")
     yield "<h2>Limits</h2><ul>" + "".join(f"<li>{_text(text)}</li>" for text in report.limits) + "</ul>"
 
 
-def _scores(report: Report, verdict: dict[str, Any]) -> Iterator[str]:
+def _verdict(report: Report) -> Iterator[str]:
+    verdict = report.verdict
+    if verdict is None:
+        yield '<div class="verdict not-proven"><p>Nothing was compared: there is no test.</p></div>'
+        return
+    kind = verdict["outcome"].replace(" ", "-")
+    yield f'<div class="verdict {kind}"><b>{OUTCOMES[verdict["outcome"]]}</b><p>{_text(verdict["sentence"])}</p></div>'
+    total = {"value": verdict["difference"], "low": verdict["low"], "high": verdict["high"]}
+    points, _, interval = show_difference(total).partition(" (")
+    figures = [
+        (report.names[0], f"{verdict['base_score']:.0%}", ""),
+        (report.names[1], f"{verdict['tuned_score']:.0%}", ""),
+        ("difference, 95% interval", points, interval.rstrip(")")),
+        ("held-out items", f"{verdict['items']:,}", ""),
+    ]
+    cells = (
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)} <small>{_text(more)}</small></dd></div>"
+        for name, value, more in figures
+    )
+    yield f"<dl>{''.join(cells)}</dl>"
+    yield from _scores(report, verdict, total)
+
+
+def _scores(report: Report, verdict: dict[str, Any], total: dict[str, float]) -> Iterator[str]:
     yield "<h2>Scores</h2>"
-    yield interval_chart(verdict["components"], report.names)
+    yield interval_charts(verdict["components"], report.names)
     rows = [
         (
             part["title"],
@@ -83,10 +141,9 @@ def _scores(report: Report, verdict: dict[str, Any]) -> Iterator[str]:
         )
         for part in verdict["components"]
     ]
-    total = {"value": verdict["difference"], "low": verdict["low"], "high": verdict["high"]}
     scores = (f"{verdict['base_score']:.0%}", f"{verdict['tuned_score']:.0%}")
     rows.append(("All", "100%", f"{verdict['items']:,}", *scores, show_difference(total)))
-    yield _table(("part", "weight", "items", *report.names, "difference"), rows)
+    yield _table(("part", "weight", "items", *report.names, "difference"), rows, kind="stack scores", has_total=True)
     yield '<p class="quiet">In brackets and as bars: 95% intervals.</p>'
     metrics = metric_rows(verdict)
     if metrics:
@@ -94,88 +151,42 @@ def _scores(report: Report, verdict: dict[str, Any]) -> Iterator[str]:
 
 
 def _example(report: Report, one: Shown) -> str:
-    texts = (one.prompt, one.expected, one.first or "(no answer)", one.second or "(no answer)")
-    parts = zip(("Question", "Expected", *report.names), texts, strict=True)
-    return (
-        '<div class="item">'
-        + "".join(f"<div><b>{_text(label)}</b><pre>{_text(text)}</pre></div>" for label, text in parts)
-        + "</div>"
-    )
+    question = f"Question · {one.component}" if one.component else "Question"
+    parts = [f"<div><b>{_text(question)}</b><pre>{_text(one.prompt)}</pre></div>"]
+    parts.append(f"<div><b>Expected</b><pre>{_text(one.expected)}</pre></div>")
+    for name, answer, score in zip(
+        report.names, (one.first, one.second), (one.first_score, one.second_score), strict=True
+    ):
+        mark = mark_of(score)
+        color = f' class="{mark}"' if mark in ("right", "wrong") else ""
+        head = f"<b>{_text(name)} · <span{color}>{mark}</span></b>"
+        parts.append(f"<div>{head}<pre>{_text(answer or '(no answer)')}</pre></div>")
+    return f'<div class="item">{"".join(parts)}</div>'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], marks: Sequence[str] = ()) -> str:
-    """Return a table of texts; `marks` are finished cells that close the rows."""
-    top = "".join(f"<th>{_text(cell)}</th>" for cell in head) if any(head) else ""
-    lines = []
-    for number, row in enumerate(rows):
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in row)
-        lines.append(f"<tr>{cells}{f'<td>{marks[number]}</td>' if marks else ''}</tr>")
-    return f"<table>{f'<tr>{top}</tr>' if top else ''}{''.join(lines)}</table>"
+def _table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    marks: Sequence[str] = (),
+    kind: str = "stack",
+    has_total: bool = False,
+) -> str:
+    """Return a table of texts; `marks` are finished cells that close the rows.
+
+    Args:
+        kind: Its classes; the rows of `stack` become blocks on a narrow page.
+    """
+    lines, found = [], list(rows)
+    labels = [f' data-label="{_text(label)}"' for label in head]
+    for number, row in enumerate(found):
+        cells = [_text(cell) for cell in row] + ([marks[number]] if marks else [])
+        told = "".join(f"<td{labels[place] if labels else ''}>{cell}</td>" for place, cell in enumerate(cells))
+        is_total = has_total and number == len(found) - 1
+        lines.append(f'<tr class="total">{told}</tr>' if is_total else f"<tr>{told}</tr>")
+    top = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
+    head_row = f"<thead><tr>{top}</tr></thead>" if top else ""
+    return f'<table class="{kind}">{head_row}<tbody>{"".join(lines)}</tbody></table>'
 
 
 def _text(text: str) -> str:
     return escape(visible(text), quote=True)
-
-
-LEFT, WIDTH, RIGHT, ROW = 230, 840, 20, 38
-
-
-def interval_chart(parts: Sequence[dict[str, Any]], names: tuple[str, str]) -> str:
-    """Return both models' score in each part as dots with their intervals on one scale from 0 to 100%."""
-    height = 40 + ROW * len(parts) + 24
-
-    def x(share: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * share
-
-    shapes = []
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        shapes.append(_line(x(tick), 30, x(tick), height - 24, "#e1e6e8", 1))
-        shapes.append(_label(x(tick), height - 8, f"{tick:.0%}", "middle", 12))
-    for place, (name, color) in enumerate(zip(names, (FIRST, SECOND), strict=True)):
-        shapes.append(f'<circle cx="{LEFT + 6 + place * 220}" cy="14" r="5" fill="{color}"/>')
-        shapes.append(_label(LEFT + 18 + place * 220, 18, clip(name, 26), "start", 12))
-    for row, part in enumerate(parts):
-        middle = 30 + ROW * (row + 0.5)
-        shapes.append(_label(LEFT - 12, middle + 4, clip(f"{part['title']} ({part['items']})", 32), "end", 13))
-        for key, color, shift in (("base", FIRST, -6), ("tuned", SECOND, 6)):
-            one, y = part[key], middle + shift
-            shapes.append(_line(x(one["low"]), y, x(one["high"]), y, color, 2))
-            shapes.append(f'<circle cx="{x(one["value"]):.1f}" cy="{y:.1f}" r="5" fill="{color}"/>')
-    return _svg(height, "Scores by part", shapes)
-
-
-def change_chart(rows: Sequence[tuple[str, float]]) -> str:
-    """Return what was gained or lost on each benchmark as bars from a middle line."""
-    height = ROW * len(rows) + 8
-    reach = max(0.05, *(abs(change) for _, change in rows))
-    middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-
-    shapes = [_line(middle, 4, middle, height - 4, "#9aa4a9", 1)]
-    for row, (name, change) in enumerate(rows):
-        y = 4 + ROW * row
-        length = abs(change) / reach * (WIDTH - LEFT - RIGHT) / 2 * 0.8
-        start = middle if change >= 0 else middle - length
-        color = SECOND if change >= 0 else LOSS
-        shapes.append(f'<rect x="{start:.1f}" y="{y + 9}" width="{length:.1f}" height="20" fill="{color}"/>')
-        shapes.append(_label(LEFT - 12, y + 23, clip(name, 32), "end", 13))
-        side, anchor = (length + 6, "start") if change >= 0 else (-length - 6, "end")
-        shapes.append(_label(middle + side, y + 23, f"{100 * change:+.0f}", anchor, 12))
-    return _svg(height, "Change on other benchmarks, in points", shapes)
-
-
-def _svg(height: float, title: str, shapes: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{_text(title)}" '
-        f'font-family="system-ui, sans-serif">{"".join(shapes)}</svg>'
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, color: str, width: int) -> str:
-    places = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {places} stroke="{color}" stroke-width="{width}"/>'
-
-
-def _label(x: float, y: float, text: str, anchor: str, size: int) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="#3b464b">{_text(text)}</text>'
-    )

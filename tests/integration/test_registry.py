@@ -8,13 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from core import durable
 from core.errors import NotFound, RegistryError
 from core.paths import Workspace
 from core.registry import facts, promotion
 from core.registry.reconcile import reconcile
-from core.registry.report import make_report, write_markdown
+from core.registry.report import count_text, make_report, write_markdown
 from core.registry.report_html import write_html
 from core.store import adapters, evaluations, registry
 from core.store.adapters import AdapterRow
@@ -412,7 +413,7 @@ def test_a_report_tells_scores_metrics_forgetting_examples_and_lineage(workspace
         for part in ("Accuracy", "90%, not reached", "retail", "-14 points", "Mail 20?", "base guesses l20", "Limits"):
             assert part in text, part
         assert row.weights_sha in text
-    assert write_html(made).count("<svg") == 2
+    assert write_html(made).count("<svg") == 3, "the scores for a wide and a narrow page, a bar for retail"
 
 
 def test_two_adapters_are_reported_side_by_side(workspace: Workspace) -> None:
@@ -420,9 +421,36 @@ def test_two_adapters_are_reported_side_by_side(workspace: Workspace) -> None:
     text = write_markdown(make_report(workspace, weak.id, strong.id))
     assert "'Weak' is worse: it scores 67% where 'Strong' scores 100%" in text.replace("\\", "")
     assert "| Strong | Weak |" in text
-    elsewhere = make_adapter(workspace, "Elsewhere", "retail")
+    retail = make_benchmark("retail", 20)
+    for one in (strong, weak):
+        add_evaluation(workspace, one.job, retail, [0.0] * 20, one.id)
+    assert make_report(workspace, weak.id, strong.id).verdict["items"] == 30, "on what they were trained for"  # type: ignore[index]
+    elsewhere = make_adapter(workspace, "Elsewhere", "legal")
     with pytest.raises(RegistryError, match="not tested on the same items"):
         make_report(workspace, elsewhere.id, strong.id)
+
+
+def test_a_report_shows_every_part_in_turn_and_what_is_still_wrong(workspace: Workspace) -> None:
+    base, tuned = [0.0] * 28 + [1.0, 0.5], [1.0] * 12 + [0.0] * 16 + [1.0, 0.5]
+    made = make_report(workspace, make_adapter(workspace, base=base, tuned=tuned).id)
+    assert {one.component for one in made.won[:2]} == {"Numbers", "Labels"}
+    assert (made.counts, made.alike_right) == ((12, 0, 18), 1)
+    assert len(made.missed) == 3 and all(one.second_score == 0 for one in made.missed)
+    assert count_text(made).endswith("On 18 both do alike; 1 of these are right.")
+    for text in (write_markdown(made), write_html(made)):
+        assert "Still wrong" in text and "Lost" not in text
+        assert made.missed[0].prompt in text
+
+
+def test_a_report_tells_the_figures_of_the_page_and_fits_any_width(workspace: Workspace) -> None:
+    made = make_report(workspace, make_adapter(workspace, tuned=[1.0] * 20 + [0.0] * 10).id)
+    assert made.verdict is not None
+    text, page = write_markdown(made), write_html(made)
+    total = f"{made.verdict['base_score']:.0%} | {made.verdict['tuned_score']:.0%}"
+    assert total in text and f"{made.verdict['tuned_score']:.0%}" in page
+    rows = MarkdownIt("commonmark").enable("table").render(text)
+    assert rows.count("<table>") == 2 and "| part" not in rows, "every table is read as one"
+    assert "@media print" in page and 'data-label="difference"' in page
 
 
 def test_a_report_needs_neither_the_benchmark_nor_a_test(workspace: Workspace) -> None:
@@ -453,7 +481,7 @@ def test_what_a_real_job_leaves_goes_the_whole_way(workspace: Workspace, tiny_ba
     assert promotion.find_production(workspace, scope).id == job.id
     report = make_report(workspace, "Real")
     assert sum(report.counts) == verdict.content["items"]
-    assert write_html(report).count("<svg") == 1
+    assert write_html(report).count("<svg") == 2
     with opened(workspace) as db:
         assert reconcile(workspace, db) == []
     assert in_production(workspace, scope) == job.id, "the supervisor's start changes nothing about it"

@@ -11,6 +11,12 @@ from core.training.configuration import TrainingConfig, make_config
 
 INTERVAL = {"value": 0.5, "low": 0.25, "high": 0.75}
 VERDICT = {
+    "base_score": 0.34,
+    "tuned_score": 0.539,
+    "difference": 0.199,
+    "low": 0.1,
+    "high": 0.3,
+    "items": 90,
     "sentence": "The tuned model is better than the base model: 75% against 50% of 90 items.",
     "components": [
         {
@@ -96,8 +102,9 @@ def test_it_names_all_that_the_adapter_was_made_from() -> None:
 def test_it_says_what_the_adapter_is_worth_in_a_sentence_and_a_row_for_each_part() -> None:
     text = write_card(card())
     assert VERDICT["sentence"] in text
-    assert "| Calculations | 40% | 30 | 10% | 60% | +50 points (+25 to +75) |" in text
-    assert "| Facts | 60% | 60 | 50% | 50% | +0 points (-10 to +10) |" in text
+    assert "| Calculations | 40% | 30 | 10% (0% to 20%) | 60% (50% to 70%) | +50 points (+25 to +75) |" in text
+    assert "| Facts | 60% | 60 | 50% (40% to 60%) | 50% (40% to 60%) | 0 points (-10 to +10) |" in text
+    assert "| **all** | 100% | 90 | 34% | 54% | +20 points (+10 to +30) |" in text
 
 
 def test_without_a_comparison_it_claims_nothing() -> None:
