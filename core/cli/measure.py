@@ -164,8 +164,11 @@ def compare(
     with opened(workspace) as db:
         pair = evaluations.get(db, first), evaluations.get(db, second)
         verdict = compare_stored(db, workspace, *pair, written)
+        stored = evaluations.stored_verdict(db, pair[0].id, pair[1].id)
     if as_json:
-        print_json(verdict.to_dict() | {"base_evaluation": pair[0].id, "tuned_evaluation": pair[1].id})
+        aims = stored.content.get("aims", {}) if stored else {}
+        ids = {"base_evaluation": pair[0].id, "tuned_evaluation": pair[1].id}
+        print_json(verdict.to_dict() | {"aims": aims} | ids)
         return
     print_text(verdict.sentence)
     print_table(
