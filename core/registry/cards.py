@@ -51,7 +51,8 @@ def write_card(card: dict[str, Any]) -> str:
         "",
         "## Use",
         "",
-        *_where(card),
+        "Name the base by its hub id or by the path of its folder.",
+        "",
         "```python",
         "from peft import PeftModel",
         "from transformers import AutoModelForCausalLM",
@@ -67,13 +68,6 @@ def write_card(card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _where(card: dict[str, Any]) -> list[str]:
-    """Return where the base lies that the lines below name, where it is none of the hub."""
-    if "/" in card["base_source"]:
-        return []
-    return [f"`{card['base_source']}` is the folder of the base; Atelier keeps its own in `models/`.", ""]
 
 
 def score_table(verdict: dict[str, Any], names: tuple[str, str] = ("base", "tuned")) -> list[str]:
