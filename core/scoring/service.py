@@ -153,11 +153,15 @@ def _watch(ticket: Ticket) -> "asyncio.Future[None]":
     loop = asyncio.get_running_loop()
     watch: asyncio.Future[None] = loop.create_future()
 
-    def settle(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            loop.call_soon_threadsafe(lambda: watch.done() or watch.set_result(None))
+    def settle() -> None:
+        if not watch.done():
+            watch.set_result(None)
 
-    ticket.future.add_done_callback(settle)
+    def tell(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(settle)
+
+    ticket.future.add_done_callback(tell)
     return watch
 
 
