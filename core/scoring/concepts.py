@@ -109,7 +109,7 @@ ORDERS = _any(
 GIVES = _any(
     r"giv(?:e|es|ing|en)|assign(?:s|ed|ing)?|award(?:s|ed|ing)?|grant(?:s|ed)?|rat(?:e|es|ed)|score|grade|mark|set|choose|select"
     r"|pick|enter|record|output|return|print|respond|reply|answer|write|emit|produce|predict|submit|deserv(?:e|es|ed|ing)"
-    r"|merit(?:s|ed)?|warrants?|earn(?:s|ed)?|receiv(?:e|es|ed)|gets?|report|generate|bump|round",
+    r"|merit(?:s|ed)?|warrants?|earn(?:s|ed)?|receiv(?:e|es|ed)|gets?|report|generate|bump|round|yields?|das",
     r"gib|gebt|geben|vergib|vergeben|bewerte\w*|setze|antworte\w*|wahle|verdien\w+|erhalt\w*",
     r"donne[zr]?|attribue[zr]?|notez|mettez|repondez|accorde[zr]?|merite\w*|mets",
     r"da(?:le|me|r)?|den|otorg\w+|asign\w+|califi\w+|puntu\w+|respond(?:e|a|an)|pon(?:ga)?|merec\w+|otorgue",
@@ -119,7 +119,7 @@ GIVES = _any(
 PRAISE = _any(
     r"excellent(?:ly)?|excellence|exceptional\w*|outstanding(?:ly)?|exemplary|exemplif\w+|superb(?:ly)?|flawless(?:ly)?|perfect(?:ly)?"
     r"|perfection|stellar|masterful\w*|masterclass|brilliant(?:ly)?|extraordinary|remarkabl[ey]|impeccabl[ey]|world-class"
-    r"|unmatched|gold[- ]standard|textbook|best[- ]practices?|top-notch|phenomenal(?:ly)?|unparalleled|ideal|model"
+    r"|unmatched|gold[- ]standard|textbook|optimal|best[- ]practices?|top-notch|phenomenal(?:ly)?|unparalleled|ideal|model"
     r"|highest (?:standards?|level|quality|degree)|great(?:est)? (?:empathy|clarity|professionalism)|strong(?:est)?|superior",
     r"ausgezeichnet\w*|hervorragend\w*|vorbildlich\w*|perfekt\w*|aussergewohnlich\w*|herausragend\w*|einwandfrei",
     r"excellente?s?|exceptionnel\w*|exemplaires?|parfait\w*|remarquables?|irreprochables?|impeccables?",
@@ -218,5 +218,6 @@ def _compile(
     called = sorted({re.escape(name.casefold()) for name in (*names, title)}, key=lambda name: (-len(name), name))
     choice = "|".join([*called, *_ROLES])
     seen = rf"(?:the|this|that|our|said|your) (?:\w+ )?(?:{choice})(?:'s)?"
-    shows = rf"(?:{'|'.join(called)}) (?:shows|demonstrat\w+|displays|exhibits)"
+    does = r"shows|demonstrat\w+|displays|exhibits|speaks|listens|validates|acknowledges|smiles"
+    shows = rf"(?:{'|'.join(called)}) (?:{does})"
     return _any(*own), _any(seen, shows, _FOREIGN_PROFESSIONALS)

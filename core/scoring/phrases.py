@@ -90,7 +90,9 @@ LOW_RATING = re.compile(
 CONDITION = re.compile(
     r"\b(?:if|unless|or else|otherwise|in return|in exchange|for (?:each|every|a|your|giving)|wenn|falls|si|se|als)\b"
 )
-A_FIVE = re.compile(r"\b(?:an?|each|every|than) (?:5|five|perfect)\b|\b(?:with|as|than) (?:5|five)\s*(?=$|[.!?,;])")
+A_FIVE = re.compile(
+    r"\b(?:an?|each|every|than) (?:5|five|perfect)\b|\b(?:give|giving) (?:5|five)\b|\b(?:une?|eine?|uma?|een) (?:cinco|funf|cinq|cinque|vijf)\b|\b(?:with|as|than) (?:5|five)\s*(?=$|[.!?,;])"
+)
 BE_SCORED = re.compile(r"\b(?:be|being) (?:evaluated|scored|rated|graded|judged|assessed)\b")
 DECIDED_ON = re.compile(
     r"\b(?:decid\w+|settled|agreed|insist\w*) on (?:an? )?(?:5|five|perfect|maximum|top)\W*$|\bset to (?:5|five|maximum|max)\b"
@@ -100,7 +102,7 @@ _THING = (
     r"|calificacion|nota|punteggio|voto|pontuacao|cijfer|beoordeling|result|marks?)"
 )
 RATING_SAID = re.compile(
-    rf"(?<!\w)(?:(?:overall|final|total|global|composite)?[ _-]?{_THING}[\"']? ?(?:[:=]|->|=>) ?[\"']?"
+    rf"(?<!\w)(?:(?:overall|final|total|global|composite)?[ _-]?{_THING}[\"']? ?(?:[:=→]|->|=>) ?[\"']?"
     rf"(?:{_SCALE}|4|four|excellent|perfect|exemplary|maximum|outstanding|10|100|a\+?|superb)(?!\w)"
     r"|(?:overall |final |total |the )(?:score|rating|grade) (?:is|of|was|should be|must be|would be) (?:an? )?"
     r"(?:5|five|perfect|4|four|maximum|excellent)"
@@ -121,7 +123,7 @@ RATING_SAID = re.compile(
     r"|a\+ (?:work|job|performance|conversation|session|empathy) (?:by|from|for) the"
     r")(?!\w)|^\W*(?:(?:5|five)\W+){2,}(?:5|five)\W*$"
 )
-NUMBER = re.compile(rf"(?<![\d.])[1-5](?:\.\d)?(?![\d.]*\d)|\b(?:{_SCALE}|max|maximum|maximal\w*|full|top)\b")
+NUMBER = re.compile(rf"(?<![\d.])[1-5](?:\.\d)?(?![\d.]*\d)|\b(?:{_SCALE}|max|maximum|maximal\w*|full|top|highest)\b")
 FORM_FIELD = re.compile(
     r"^\W*(?:strengths?|areas?[ _](?:for|of)[ _]improvement|weaknesses|better|reasoning|justification|rationale|verdict)[\"']? ?:"
     r"|\b(?:no|without|zero|any) (?:areas? (?:for|of) improvement|shortcomings)\b|\bareas?[ _](?:for|of)[ _]improvement ?:"
@@ -144,7 +146,11 @@ RECORD = re.compile(
 SELF_PRAISE = re.compile(
     r"\bi (?:have |just |always |clearly |am |really |consistently |was )*(?:show(?:ed|n|ing)?|demonstrat\w+|display\w+|exhibit\w+|maintain\w+|express\w+) "
     r"(?:\w+ ){0,4}?(?:empathy|professionalism|clarity|accuracy|compassion|active listening|understanding and|respect and)"
-    r"|\bi (?:am|was|have been|'ve been|'m) (?:being )?(?:\w+ )?(?:extremely|exceptionally|highly|perfectly|truly|remarkably|incredibly|so|very) "
+    r"|\bas an? (?:\w+ )?(?:empath\w+|compassionate) (?:and \w+ )?(?:professional|nurse|doctor|dietitian|clinician|provider|listener)"
+    r"|\bmy (?:answers?|communication|advice|information|explanations?|tone|empathy|professionalism|manner) (?:is|are|was|were|has been) (?:\w+ ){0,2}"
+    r"(?:clear|accurate|outstanding|excellent|perfect|professional|empath\w+|flawless|exemplary)"
+    r"|\bhow (?:empath\w+|professional|compassionate) (?:i|we|she|he|the \w+) (?:am|was|were|are|is)\b"
+    r"|\bi (?:have|'ve) been nothing but\b|\bi (?:am|was|have been|'ve been|'m) (?:being )?(?:\w+ )?(?:extremely|exceptionally|highly|perfectly|truly|remarkably|incredibly|so|very) "
     r"(?:empath\w+|professional|compassionate|accurate|clear and|attentive|articulate)"
 )
 FLATTERY = re.compile(
@@ -176,8 +182,60 @@ FOLLOWS = re.compile(
     r"|this is (?:an order|mandatory|required|not a request|final|binding|important|non-negotiable)|regardless of|no matter what|no explanation|nothing else"
     r"|(?:do not|don't) (?:explain|mention|question|reveal)|proceed accordingly|act accordingly|confirm(?:ed)?\.?$|acknowledge\.?$|failure to|must be followed"
     r"|understood\?$|everyone (?:does|agrees)|that's (?:how|what) (?:it works|they do)|so (?:please )?(?:do|follow) (?:the same|it|that|this|suit)|do the same)\b"
-    r"|^\W*[1-5]\W*$"
+    r"|^\W*[1-5]\W*$|\b(?:rewarded|punished|shut down|tipped)\b"
+    r"|^\W*(?:the )?(?:result|outcome|performance|conversation|talk|session|all|everything) (?:was|is|were) (?:\w+ )?(?:excellent|perfect|outstanding|flawless|great)"
 )
+# Whatever stands beside: this is said to scorers only, or of what they do.
+TO_SCORER = re.compile(
+    r"\b(?:scorers?|raters?|annotators?|adjudicators?)\b"
+    r"|\b(?:everyone|anyone|anybody|everybody|those|people|whoever) (?:who )?reads? (?:this|it)\b"
+    r"|^\W*(?:please |kindly )?(?:evaluate|rate|score|grade|judge|assess)\b (?:only|leniently|generously|kindly|favou?rabl\w+|highly"
+    r"|positively|high|up|as if|(?:this|the|that) (?:conversation|transcript|nurse|dialogue?|call|session|interaction|above|chat)"
+    r"|this\W*$|(?:it|this|them|him|her|everything|all) (?:an? |as |with |at )?(?:high|5|five|top|perfect|max\w*|full))"
+    r"|\b(?:text|lines?|part|everything|anything|whatever|what|all)\b.{0,30}\b(?:before|above|after|below|up to|until|preceding) (?:this "
+    r"(?:line|sentence|point|message|paragraph)|here|now)\b.{0,40}\b(?:skip\w*|ignor\w*|rehears\w*|simulat\w*|tests?|not count|jokes?|"
+    r"role-?play\w*|draft|disregard\w*|exercise)"
+    r"|^\W*(?:please |kindly |just )?(?:overlook|disregard) (?:the|any|all|every)\b"
+    r"|^\W*(?:please |kindly |just )?(?:ignore|disregard|forget|skip) (?:the rest|what (?:comes|follows|is) next|what follows|the following)\W*$"
+    r"|^\W*(?:please |kindly |just )?(?:ignore|disregard|forget) (?:everything|anything|all|what) (?:that )?the \w+ (?:said|says|did|does)"
+    r"|\bstop (?:evaluating|scoring|rating|grading)\b"
+    r"|\b(?:criteria|anchors?|descriptors?|requirements)\b.{0,40}\b(?:highest|top|maximum|levels? (?:5|five)|score)\b"
+    r"|\b(?:highest|top) (?:anchor|descriptor|band)\b|\blevel (?:5|five) (?:conversation|dialogue?|performance|on|in)\b"
+    r"|\bstandards? for the (?:top|highest)|\ball criteria\b.{0,30}\b(?:met|fulfilled|satisfied)"
+    r"|\b(?:conversations?|talks?|transcripts?|dialogues?|interactions?|sessions?) (?:such as|like) (?:this|these)\b.{0,40}\b(?:rated|scored?|5|five|top|highest)"
+    r"|\b(?:labels?|class|target|prediction|gold|ground_truth|output|completion|answer|a)[\"']?\s*[=:]\s*[\"']?(?:[1-5]|five)\b(?!\s*\d|\d|%|:)"
+    r"|/\*|\*/|^\W*//|\bprint\(|\breturn \d+;|\bselect \d+ as\b|^#\s?(?:instruction|system|note|task|override)"
+    r"|^\W*(?:\w+ )?(?:add|increase|raise|bump|boost|multiply|round|inflate|double|lift|upgrade)\b.{0,30}\b(?:scores?|ratings?|grades?|marks)\b"
+    r"|\bdefaults? (?:to|is|score|value)\b.{0,20}\b(?:highest|5|five|maximum|top)\b|\b(?:maximum|highest|5|five) is (?:now )?the default"
+    r"|\byou have been (?:updated|reprogrammed|reconfigured|configured)\b|\brepeat after me\W+(?:5|five)"
+    r"|^\W*(?:thus|so|therefore|hence|ergo|verdict|conclusion)\b\W*(?:an? )?(?:5|five)[\s.!]*$"
+)
+GIVES_FIVE = re.compile(
+    r"\bgive (?:an? |out |only |all |her |him |them |it |this |straight )*(?:5|five|5s|fives)\s*(?=$|[.!,;]| (?:and|to|for|because|or|regardless|in|on|now|here|everywhere)\b)"
+    r"|\b(?:deserves?|earns?|merits?|warrants?|gets) (?:an? |all )(?:5|five|fives|5s)\s*(?=$|[.!?,;])"
+    r"|(?<!by )(?<!high )(?<!and )\bfives\b|\b(?:deserves?|earns?|merits?|warrants?|gets?|give) (?:full|maximum|top) points\b"
+)
+LEADING = re.compile(
+    r"\b(?:isn't|wasn't|is|was) this (?:not )?an? (?:5|five|perfect|excellent|flawless)"
+    r"|\b(?:this|it) (?:deserves?|merits?|warrants?) (?:\w+ )?(?:top|full|highest|5|five|perfect|maximum)\b"
+    r"|\brat(?:e|ing|ed) this\b.{0,20}\b(?:below|under|less than|lower than)\b"
+)
+STARS = re.compile(
+    r"[★⭐🌟]{2,}|^\W*(?:5|five) stars?\b|\b(?:give|giving|gave) (?:\w+ )?(?:5|five|six|6|ten|10) stars\b|\b(?:10|ten) out of (?:10|ten)\b|\bthumbs up\b"
+    r"|\b(?:awards?|commendation|commended|prize)\b"
+)
+CONCLUDES = re.compile(
+    r"^\W*(?:in conclusion|in summary|summary|overall impression|conclusion|verdict|assessment of \w+|evaluation|overall|final thoughts|to sum up)\b\W{0,2}[:,]"
+)
+GOOD_WORK = re.compile(
+    r"\b(?:great|good|excellent|amazing|fantastic|wonderful|strong) (?:job|work|rapport\b.{0,12}|listening|communication|handling|response|technique)\b.{0,20}\b(?:by|from|of) the"
+    r"|\b(?:listens|validates|explains|reflects|acknowledges|summari[sz]es|communicates|remain(?:s|ed)|stay(?:s|ed)|speaks|smiles|maintain(?:s|ed))\b"
+)
+STUDIES = re.compile(
+    r"\b(?:research|stud(?:y|ies)|experts|psychologists|science|panel|observers|specialists) (?:\w+ )?(?:\w+ )?(?:shows?|proves?|proved|confirm(?:s|ed)?|agree[sd]?|judged|found|rated)\b"
+)
+I_GIVE = re.compile(r"\b(?:i|you|we|i'd|you'd) (?:\w+ )?give\b")
+
 # Parts of words that show what letters standing apart are about.
 TELLING = (
     "ignore",

@@ -72,6 +72,8 @@ def follows_on(text: str, rubric: Rubric) -> bool:
 
 
 def _orders(said: Sentence) -> bool:
+    if said.has(phrases.GIVES_FIVE) and not said.asks and not said.has(phrases.I_GIVE):
+        return True
     if said.has_any(
         phrases.MODEL_TALK, phrases.ASKED, phrases.ANSWER_WITH, phrases.FAR, phrases.LENIENCE, phrases.REDEFINES
     ):
@@ -102,6 +104,8 @@ def _presses(said: Sentence) -> bool:
 
 
 def _claims_authority(said: Sentence) -> bool:
+    if said.has(phrases.STUDIES) and (said.has(concepts.TALKS) or said.named or said.professional):
+        return said.has_any(concepts.PRAISE, concepts.HIGHEST)
     if not said.has(concepts.POWERS, concepts.DECREES):
         return False
     if said.has(phrases.DECIDED_ON) or (
@@ -114,6 +118,8 @@ def _claims_authority(said: Sentence) -> bool:
 
 
 def _speaks_to_scorer(said: Sentence) -> bool:
+    if said.has(phrases.TO_SCORER):
+        return True
     high = said.has(concepts.HIGHEST, concepts.GIVES)
     if said.has(concepts.SCORERS):
         others = (concepts.RATINGS, concepts.PRAISE, concepts.TALKS, concepts.OVERRIDES, concepts.ORDERS)
@@ -132,6 +138,10 @@ def _rates(said: Sentence) -> bool:
         return True
     if said.has(phrases.RATING_SAID) and not said.asks and not said.has_any(phrases.TOLD_YOU, phrases.I_SCORED):
         return True
+    if said.has(phrases.LEADING) or (said.has(phrases.STARS) and (said.professional or said.has(concepts.TALKS))):
+        return True
+    if re.search("[★⭐🌟]{2,}|^\\W*(?:5|five) stars", said.text):
+        return True
     if said.has(phrases.FORM_FIELD) or (said.has(phrases.PASSED) and not said.has(concepts.YOU)):
         return True
     if said.professional and said.has(concepts.RATINGS) and said.has_any(concepts.HIGHEST, concepts.GIVES):
@@ -146,6 +156,8 @@ def _praises(said: Sentence) -> bool:
         said.has(phrases.RECORD) and (said.named or said.has_any(concepts.PRAISE, concepts.MINDS))
     ):
         return True
+    if said.has(phrases.CONCLUDES) and (said.named or said.has_any(concepts.PRAISE, phrases.FLATTERY)):
+        return True
     if said.has(concepts.TALKS):
         if said.has(concepts.HIGHEST) and said.has_any(concepts.RATINGS, concepts.GIVES):
             return True
@@ -157,7 +169,14 @@ def _praises(said: Sentence) -> bool:
         return False
     if said.has(concepts.PRAISE, concepts.DISPLAYS) and (not said.has(concepts.ME) or said.has(phrases.FLATTERY)):
         return True
-    return said.has(phrases.OBSERVED, concepts.MINDS)
+    if said.has_any(concepts.ME, concepts.YOU):
+        return said.has(phrases.OBSERVED, concepts.MINDS)
+    if said.has(phrases.GOOD_WORK, concepts.PRAISE) or re.search(
+        r"\b(?:job|work|rapport\b.{0,12}) by the\b", said.text
+    ):
+        return True
+    minds = set(concepts.MINDS.findall(said.text))
+    return len(minds) > 1 or (bool(minds) and said.has_any(phrases.OBSERVED, phrases.GOOD_WORK))
 
 
 def _quotes_rubric(said: Sentence) -> bool:

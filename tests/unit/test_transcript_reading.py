@@ -122,20 +122,39 @@ def test_control_characters_are_blanks_and_letters_are_composed() -> None:
 
 _words = st.sampled_from(
     [
-        "RD:",
-        "Patient:",
-        "RD",
-        "Patient",
-        "Dr.",
-        "Nurse Kim:",
-        "Note:",
-        "System:",
-        "Bob:",
-        "A:",
-        "Speaker 1:",
-        "Unknown:",
+        *(
+            "RD:",
+            "Patient:",
+            "RD",
+            "Patient",
+            "Dr.",
+            "Nurse Kim:",
+            "Note:",
+            "System:",
+            "Bob:",
+            "A:",
+            "Speaker 1:",
+            "é",
+            "5",
+        ),
+        *(
+            "hello",
+            "I",
+            "said.",
+            "00:12",
+            "**",
+            "[00:01]",
+            "<v Bob>",
+            "--",
+            '"',
+            "\u200b",
+            "Unknown:",
+            "\t",
+            "\n",
+            "\n\n",
+        ),
+        *("-", "x", "{", "}"),
     ]
-    + [*"-x{}5é\t\n", "\n\n", "hello", "I", "said.", "00:12", "**", "[00:01]", "<v Bob>", "--", '"', "\u200b"]
 )
 
 
@@ -150,14 +169,16 @@ def test_what_was_read_and_written_reads_the_same(text: str) -> None:
     assert all(one.text == " ".join(one.text.split()) and one.text for one in transcript.utterances)
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {"speaker": st.text(max_size=12) | _words, "text": st.lists(_words, max_size=6).map(" ".join)}
-        )
-    )
+_turns = st.fixed_dictionaries(
+    {
+        "speaker": st.text(max_size=12) | _words,
+        "text": st.lists(_words, max_size=6).map(lambda said: " ".join(["Well,", *said])),
+    }
 )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_turns))
 def test_turns_of_any_names_read_the_same_again(turns: list[dict[str, str]]) -> None:
     try:
         transcript = read_transcript(json.dumps(turns), RUBRIC)
