@@ -28,7 +28,10 @@ def main(flags: list[str]) -> None:
 
 
 def warm() -> None:
-    """Load and read what the first drawing of a page would wait for, while the browser still opens."""
+    """Load and read what the first drawing of a page would wait for, while the browser still opens.
+
+    What is heavy is imported in here, not above: the server answers first.
+    """
     for found in pkgutil.iter_modules(widgets.__path__, f"{widgets.__name__}."):
         with suppress(ImportError):  # the page that needs it says so
             importlib.import_module(found.name)
@@ -36,16 +39,19 @@ def warm() -> None:
     import plotly.graph_objects as go
     import pyarrow as pa
 
+    from core.catalog import specialists
+
     go.Figure(data=[{"type": "scatter"}, {"type": "heatmap"}], layout={"shapes": [{"type": "rect"}]})
     pa.Table.from_pandas(pd.DataFrame({"name": ["one"], "score": [1.0], "items": [1]}))
-    with suppress(AppError, OSError, sqlite3.Error):  # something in the workspace is broken: its page says what
-        _read(Workspace.chosen())
+    for read in (_read_proofs, specialists.all_specialists):
+        with suppress(AppError, OSError, sqlite3.Error):  # something in the workspace is broken: its page says what
+            read(Workspace.chosen())
     gc.collect()
     gc.freeze()  # else a full collection goes through all modules and packs, in the middle of a drawing
 
 
-def _read(workspace: Workspace) -> None:
-    """Read the catalogue, and compute what the pages of proof show first; both stay in this process."""
+def _read_proofs(workspace: Workspace) -> None:
+    """Read the industries, and compute what the pages of proof show first; both stay in this process."""
     from core.evaluation import forgetting, leaderboard, own_benchmarks
     from core.store import evaluations
     from core.store.connection import opened
