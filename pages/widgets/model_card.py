@@ -48,14 +48,14 @@ def show_gate(seen: Look, proposed: Proposal | None) -> None:
         hide_index=True,
         height=38 + 35 * len(results),
         column_config={
-            "Rule": st.column_config.TextColumn(width=190),
+            "Rule": st.column_config.TextColumn(width=185),
             "Mark": st.column_config.MultiselectColumn(
-                width=120,
+                width=115,
                 options=["passed", "failed", "noted", "not measured"],
                 color=["green", "red", "orange", "gray"],
             ),
-            "Figure": st.column_config.TextColumn(width=270),
-            "Limit": st.column_config.TextColumn(width=180),
+            "Figure": st.column_config.TextColumn(width=345),
+            "Limit": st.column_config.TextColumn(width=205),
         },
         alt="The gate's rules",
     )

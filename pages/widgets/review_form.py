@@ -37,15 +37,14 @@ def show(seen: Look, scope: str, act: Callable[[Callable[[], Review]], None]) ->
     if verdict and st.button("Read its answers", icon=":material/fact_check:", key="read_answers"):
         st.session_state["shown_evaluations"] = [verdict["base_evaluation"], verdict["tuned_evaluation"]]
         st.switch_page("pages/prove/benchmarks.py")
-    _show_written(seen)
-    adapter = seen.known.row.id
+    adapter, written = seen.known.row.id, _show_written(seen)
     with st.form(f"review-{adapter}", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             who = st.text_input("Reviewed by", max_chars=80, key=f"who-{adapter}", width=260)
             finding = st.segmented_control(
-                "Finding", FINDINGS, format_func=FOUND.__getitem__, key=f"finding-{adapter}", label_visibility="visible"
+                "Finding", FINDINGS, format_func=FOUND.__getitem__, key=f"finding-{adapter}-{written}"
             )
-        note = st.text_area("What was found", max_chars=MOST_NOTE_LETTERS, key=f"found-{adapter}", height=80)
+        note = st.text_area("What was found", max_chars=MOST_NOTE_LETTERS, key=f"found-{adapter}-{written}", height=80)
         pressed = st.form_submit_button("Write it down", icon=":material/rate_review:")
     if not pressed:
         return
@@ -56,7 +55,8 @@ def show(seen: Look, scope: str, act: Callable[[Callable[[], Review]], None]) ->
     act(lambda: promotion.review(session.workspace(), adapter, who, finding, note))
 
 
-def _show_written(seen: Look) -> None:
+def _show_written(seen: Look) -> int:
+    """Draw the reviews that are there, and return how many; a new one clears the form."""
     row = seen.known.row
     with session.store() as db:
         found = reviews.of_adapter(db, row.id)
@@ -68,3 +68,4 @@ def _show_written(seen: Look) -> None:
             f":{color}-badge[{icon} {FOUND[one.finding].lower()}] **{plain(one.who)}**, {session.show_when(one.at)}: "
             f"{plain(one.note)}{old}"
         )
+    return len(found)
