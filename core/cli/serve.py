@@ -41,7 +41,11 @@ def serve(
     sys.stdout.flush()
     env = environment.for_worker(read_machine().devices[0]) | {"HF_HUB_OFFLINE": "1", TOKEN: token}
     command = [sys.executable, "-m", "core.scoring.serving", "--workspace", str(workspace.root)]
-    raise typer.Exit(subprocess.call([*command, "--host", host, "--port", str(port)], cwd=PROJECT_DIR, env=env))
+    command += ["--host", host, "--port", str(port)]
+    if sys.platform == "win32":
+        raise typer.Exit(subprocess.call(command, cwd=PROJECT_DIR, env=env))
+    os.chdir(PROJECT_DIR)
+    os.execve(command[0], command, env)  # so that a signal to this process ends the service
 
 
 def _example(address: str, token: str) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from core.catalog.rubrics import DEFAULT, Rubric
 from core.errors import TranscriptError
@@ -50,6 +50,17 @@ class Options(BaseModel):
     keep: Annotated[bool, Field(description="Write transcript and result into the workspace.")] = False
 
 
+_TURN = {
+    "type": "object",
+    "properties": {"speaker": {"type": "string"}, "text": {"type": "string", "pattern": r"\w"}},
+    "required": ["text"],
+}
+_TRANSCRIPT = {
+    "description": "Labelled lines, JSON, WebVTT or SRT as text; or a list of turns.",
+    "anyOf": [{"type": "string", "pattern": r"\w"}, {"type": "array", "items": _TURN, "minItems": 1}],
+}
+
+
 class ScoreBody(Options):
     """One transcript."""
 
@@ -57,9 +68,7 @@ class ScoreBody(Options):
         json_schema_extra={"examples": [{"transcript": EXAMPLE, "rubric": DEFAULT, "detail": "scores"}]}
     )
 
-    transcript: Annotated[
-        str | list[Any], Field(description="Labelled lines, JSON, WebVTT or SRT as text; or a list of turns.")
-    ]
+    transcript: Annotated[str | list[Any], WithJsonSchema(_TRANSCRIPT)]
 
 
 class BatchBody(Options):
@@ -76,7 +85,9 @@ class BatchBody(Options):
         }
     )
 
-    transcripts: Annotated[list[Any], Field(min_length=1, max_length=MOST_TRANSCRIPTS)]
+    transcripts: Annotated[
+        list[Annotated[Any, WithJsonSchema(_TRANSCRIPT)]], Field(min_length=1, max_length=MOST_TRANSCRIPTS)
+    ]
 
 
 Body = TypeVar("Body", bound=Options)

@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -174,6 +175,8 @@ def _serve(
     )
     if options.private:
         threading.Thread(target=_end_when_idle, args=(server, app.state.service, options.idle), daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server has its own way to end, and raises them again after it
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[door])
     return 0
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydantic import TypeAdapter
 
 from core.catalog import rubrics
 from core.errors import AppError, ServiceError
@@ -261,8 +262,9 @@ def test_serve_opens_a_port_with_a_token_that_is_shown_once(workspace: Workspace
             taken = run_process("serve", "--port", "18619", home=workspace.root)
             assert taken.code == 2 and "18619" in taken.err
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             rest = process.stdout.read() if process.stdout else ""
+    assert process.wait() == 0 and processes_of(workspace, "core.scoring.serving") == []
     assert token not in rest and LINES[:30] not in rest
 
 
@@ -317,7 +319,7 @@ def test_no_door_leaves_a_trace_of_what_was_said(
     assert atelier("score", path, "--mask", "--json").code == 0
     assert atelier("score", talk, "--scores-only").code == 0
     assert atelier("score", path, "--adapter", "nobody").code == 2
-    monkeypatch.setattr(client, "_ANSWERS", client.TypeAdapter(list[int]))  # an answer that can't be read
+    monkeypatch.setattr(client, "_ANSWERS", TypeAdapter(list[int]))  # an answer that can't be read
     assert atelier("score", path).code == 1
     monkeypatch.undo()
 
