@@ -196,10 +196,12 @@ def _likeliest(scores: torch.Tensor) -> torch.Tensor:
 
 
 class _Dice:
-    """Draws tokens; each row has a stream of its own, so what an item gets does not hang on its neighbours."""
+    """Draws tokens; each row has a stream of its own, so what an item gets does not hang on its neighbours.
+
+    `before` holds the answers that each item has already: the next one gets another stream.
+    """
 
     def __init__(self, rows: Sequence[tuple[Item, list[int]]], before: Mapping[str, Sequence[str]], seed: int) -> None:
-        """Args: before: The answers that each item has already."""
         count = Counter({name: len(answers) for name, answers in before.items()})
         self.streams = []
         for item, _ in rows:

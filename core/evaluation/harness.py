@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer
 
@@ -177,7 +178,8 @@ def _graded(name: str, samples: Sequence[Mapping[str, Any]], higher: Mapping[str
     kept = [sample for sample in samples if sample["filter"] == samples[0]["filter"]]
     for metric in kept[0]["metrics"] if kept else ():
         values = [sample.get(metric) for sample in kept]
-        if higher.get(metric) is not False and all(isinstance(one, Real) and 0 <= float(one) <= 1 for one in values):
+        are_shares = all(isinstance(one, Real | np.bool_) and 0 <= float(one) <= 1 for one in values)
+        if are_shares and higher.get(metric) is not False:
             return metric, kept
     raise DataError(
         f"The task {name!r} gives no score from 0 to 1 for each answer, so models can't be compared by it. Choose "
