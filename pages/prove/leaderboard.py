@@ -68,7 +68,7 @@ def pick() -> list[tuple[Line, Resources]]:
     industries = leaderboard.main_boards(boards, shas)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = st.selectbox(
-            "Benchmark", [*([OVER_ALL] if len(industries) > 1 else []), *named], key="board", width=420,
+            "Benchmark", [*([OVER_ALL] if len(industries) > 1 else []), *named], key="board", width=300,
             label_visibility="collapsed",
             format_func=lambda key: "All industries" if key == OVER_ALL else named[key],
         )  # fmt: skip

@@ -37,7 +37,7 @@ def show_run(workspace: Workspace) -> None:
         )  # fmt: skip
         wanted = st.multiselect(
             "Benchmarks", list(titles), format_func=lambda name: titles[name], key="run_benchmarks",
-            placeholder="Industries, own ones, specialists",
+            placeholder="Industries and others",
         )  # fmt: skip
     count = len(chosen) * len(wanted)
     is_ready = endpoint_form.show(workspace, [known[key].base for key in chosen], wanted)
