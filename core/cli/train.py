@@ -11,9 +11,10 @@ from core.catalog.specialists import Specialist
 from core.cli.dataset import say_download
 from core.cli.output import print_json, print_text, say
 from core.cli.workplace import open_workspace
-from core.errors import AppError, BadInput, ConfigError
+from core.errors import AppError, BadInput, ConfigError, RegistryError
 from core.paths import Workspace
 from core.process import queue
+from core.registry import proposal
 from core.scoring.composition import RubricSourcing
 from core.scoring.composition import compose as compose_rubric
 from core.store import evaluations
@@ -255,8 +256,18 @@ def _print_end(workspace: Workspace, job: Job) -> None:
             f"{result['tokens_per_second']:,.0f} tokens/s{_describe_losses(result)}."
         )
         print_text(f"The adapter is in {workspace.adapters / result['adapter']}.")
+        if result["verdict"]:
+            print_text(_tell_gate(workspace, result["adapter"]))
     elif "score" in result:
         print_text(f"The base scores {result['score']:.0%}.")
+
+
+def _tell_gate(workspace: Workspace, adapter: str) -> str:
+    """Return what the gate says; rules that can't be read cost this sentence and no more."""
+    try:
+        return proposal.tell_now(workspace, adapter)
+    except RegistryError as error:
+        return f"The gate can't be asked: {error}"
 
 
 def _metric(one: dict[str, Any], value: float) -> str:

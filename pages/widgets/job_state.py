@@ -4,6 +4,7 @@ import time
 
 import streamlit as st
 
+from core.catalog import endpoints
 from core.errors import DamagedDatabase
 from core.paths import Workspace
 from core.store.jobs import Job
@@ -46,7 +47,10 @@ def result_text(job: Job) -> str:
         return f"{verdict['outcome']}, {show_points(verdict['difference'])}"
     if "examples" in job.result:
         return f"{job.result['examples']:,} examples"
-    return f"base scores {job.result['score']:.0%}" if "score" in job.result else ""
+    if "score" not in job.result:
+        return ""
+    is_base = not job.spec.get("adapter") and endpoints.name_in(str(job.spec.get("base", ""))) is None
+    return f"{'base scores' if is_base else 'scores'} {job.result['score']:.0%}"
 
 
 def explain(job: Job, ahead: int) -> str:

@@ -23,6 +23,14 @@ def test_a_base_keeps_its_words_and_has_no_cost(workspace: Workspace, open_page:
     assert [one.label for one in open_page(JOBS).metric] == ["Score of the base"]
 
 
+def test_the_list_tells_the_score_of_a_base_from_that_of_another_model(
+    workspace: Workspace, open_page: OpenPage
+) -> None:
+    for base in ("endpoint:toy", "starter"):
+        make_job(workspace, "succeeded", kind="evaluate", base=base, result={"evaluation": "e", "score": 0.5})
+    assert open_page(JOBS).dataframe[0].value["Result"].tolist() == ["base scores 50%", "scores 50%"]
+
+
 def test_who_waits_for_an_endpoint_does_not_wait_for_the_device(workspace: Workspace, open_page: OpenPage) -> None:
     for _ in range(2):
         make_job(workspace, "queued", kind="train")
