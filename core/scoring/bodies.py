@@ -50,14 +50,15 @@ class Options(BaseModel):
     keep: Annotated[bool, Field(description="Write transcript and result into the workspace.")] = False
 
 
+_TEXT = {"type": "string", "pattern": r"^[^\u0000]*\w[^\u0000]*$"}  # at least a letter, no NUL
 _TURN = {
     "type": "object",
-    "properties": {"speaker": {"type": "string"}, "text": {"type": "string", "pattern": r"\w"}},
+    "properties": {"speaker": {"description": "A name, or an object with one."}, "text": _TEXT},
     "required": ["text"],
 }
 _TRANSCRIPT = {
     "description": "Labelled lines, JSON, WebVTT or SRT as text; or a list of turns.",
-    "anyOf": [{"type": "string", "pattern": r"\w"}, {"type": "array", "items": _TURN, "minItems": 1}],
+    "anyOf": [_TEXT, *({"type": "array", "items": one, "minItems": 1} for one in (_TURN, _TEXT))],
 }
 
 
@@ -86,7 +87,12 @@ class BatchBody(Options):
     )
 
     transcripts: Annotated[
-        list[Annotated[Any, WithJsonSchema(_TRANSCRIPT)]], Field(min_length=1, max_length=MOST_TRANSCRIPTS)
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=MOST_TRANSCRIPTS,
+            description="Each as /score takes one. What can't be read gets a problem in its place.",
+        ),
     ]
 
 
