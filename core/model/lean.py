@@ -205,16 +205,19 @@ class LeanEngine:
         x = F.embedding(ids, self.embedding).float()
         cos, sin = (table[0].float() for table in self.rotary(x, positions))
         training = bool(self.base.training)
+        reading = forks is not None and not torch.is_grad_enabled()
         normed, _ = self.kernels.norm(x, self.blocks[0].input_norm, self.eps, self.kind)
         for number, block in enumerate(self.blocks):
             mixed = self._product(normed, block.mixed, training)
             query, key, value = _Rotate.apply(mixed, cos, sin, self)
             attended = self._attend(query, key, value, forks or lengths, block.window)
+            if reading and number + 1 == len(self.blocks):  # behind the last attention only what is read counts
+                x, attended = x.index_select(0, places), attended.index_select(0, places)
             x, normed = _AddNorm.apply(x, self._product(attended, block.out, training), block.attention_norm, self)
             gated = _Gate.apply(self._product(normed, block.both, training), self)
             following = self.blocks[number + 1].input_norm if number + 1 < len(self.blocks) else self.final_norm
             x, normed = _AddNorm.apply(x, self._product(gated, block.down, training), following, self)
-        return normed.index_select(0, places), targets, count
+        return normed if reading else normed.index_select(0, places), targets, count
 
     def _product(self, x: torch.Tensor, projection: _Projection, training: bool) -> torch.Tensor:
         dropout = projection.dropout if training else 0.0
