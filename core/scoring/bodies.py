@@ -53,7 +53,10 @@ class Options(BaseModel):
 _TEXT = {"type": "string", "pattern": r"^[^\u0000]*\w[^\u0000]*$"}  # at least a letter, no NUL
 _TURN = {
     "type": "object",
-    "properties": {"speaker": {"description": "A name, or an object with one."}, "text": _TEXT},
+    "properties": {
+        "speaker": {"type": ["string", "object", "null"], "description": "A name, or an object with one."},
+        "text": _TEXT,
+    },
     "required": ["text"],
 }
 _TRANSCRIPT = {
