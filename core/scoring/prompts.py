@@ -34,6 +34,11 @@ class Prompts:
         """The tokens that the scores from 1 to 5 are behind a prompt, None where a score is more than one token."""
         return _find_digits(self.chat)
 
+    @property
+    def answers(self) -> tuple[tuple[int, ...], ...]:
+        """The tokens of each score from 1 to 5 behind a prompt."""
+        return _find_answers(self.chat)
+
     def encode(self, text: str, asked: Sequence[str], answer: str = "") -> list[tuple[int, ...]]:
         """Return the tokens of prompts about a text, with the beginning of an answer.
 
@@ -86,18 +91,25 @@ def _plain_tokenizer(chat: ChatFormat) -> Tokenizer:
 
 
 @lru_cache(maxsize=8)
-def _find_digits(chat: ChatFormat) -> tuple[int, ...] | None:
+def _find_answers(chat: ChatFormat) -> tuple[tuple[int, ...], ...]:
+    """Return the tokens of each score behind a prompt."""
     prompt = chat.prompt_text("How good is it, from 1 to 5?")
-    before = chat.tokenizer.encode(prompt, add_special_tokens=False).ids
-    found = []
-    for digit in SCALE:
-        # As in training, where a full stop and the reason may follow.
-        for answer in (asking.write_score(digit), asking.write_score(digit, "Yes.")):
-            ids = chat.tokenizer.encode(prompt + answer, add_special_tokens=False).ids
-            if ids[: len(before)] != before or len(ids) == len(before):
-                return None
-            found.append(ids[len(before)])
-            if len(answer) == 1 and len(ids) != len(before) + 1:
-                return None
-    alone, followed = found[::2], found[1::2]
-    return tuple(alone) if alone == followed and len(set(alone)) == len(SCALE) else None
+    texts = [prompt, *(prompt + asking.write_score(digit) for digit in SCALE)]
+    before, *whole = (one.ids for one in chat.tokenizer.encode_batch(texts, add_special_tokens=False))
+    if any(ids[: len(before)] != before for ids in whole):  # the prompt's end and the score grow together
+        return tuple(tuple(chat.tokenizer.encode(str(digit), add_special_tokens=False).ids) for digit in SCALE)
+    return tuple(tuple(ids[len(before) :]) for ids in whole)
+
+
+@lru_cache(maxsize=8)
+def _find_digits(chat: ChatFormat) -> tuple[int, ...] | None:
+    alone = _find_answers(chat)
+    prompt = chat.prompt_text("How good is it, from 1 to 5?")
+    before = len(chat.tokenizer.encode(prompt, add_special_tokens=False).ids)
+    # As in training, where a full stop and the reason follow.
+    followed = [
+        chat.tokenizer.encode(prompt + asking.write_score(digit, "Yes."), add_special_tokens=False).ids[before]
+        for digit in SCALE
+    ]
+    same = [(token,) for token in followed] == list(alone)
+    return tuple(followed) if same and len(set(followed)) == len(SCALE) else None

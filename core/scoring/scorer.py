@@ -29,6 +29,7 @@ MOST_WINDOW_TOKENS = 4_096
 LEAST_WINDOW_TOKENS = 32
 REASON_TOKENS, NOTES_TOKENS = 48, 96
 MOST_NOTES = 5
+NOTES_WINDOWS = 4  # of a long transcript, evenly spread, are asked for notes
 
 
 class Wanted(Protocol):
@@ -227,17 +228,23 @@ class Scorer:
         reasons: dict[str, str] = {}
         strengths: list[str] = []
         areas: list[str] = []
+        count = len(work.windows)
+        noted = {place * count // min(count, NOTES_WINDOWS) for place in range(min(count, NOTES_WINDOWS))}
         for number, window in enumerate(work.windows):
+            if number not in noted and number not in chosen.values():
+                continue
             text = window.transcript.render()
             about = [one for one in dimensions if chosen[one.id] == number]
             encode = self._weights.prompts.encode
             asked = [
                 encode(text, [asking.ask_score(work.rubric, one, text)], f"{scores[one.id].score}.") for one in about
             ]
-            prompts = [one[0] for one in [*asked, encode(text, [asking.ask_notes(work.rubric, text)])]]
-            told = writing.write(self._weights, prompts, [REASON_TOKENS] * len(about) + [NOTES_TOKENS])
+            if number in noted:
+                asked.append(encode(text, [asking.ask_notes(work.rubric, text)]))
+            most = [REASON_TOKENS] * len(about) + [NOTES_TOKENS]
+            told = writing.write(self._weights, [one[0] for one in asked], most[: len(asked)])
             reasons |= {one.id: _trim(answer) for one, answer in zip(about, told, strict=False)}
-            well, better = asking.read_notes(told[-1])
+            well, better = asking.read_notes(told[-1]) if number in noted else ([], [])
             strengths += well
             areas += better
         return reasons, tuple(dict.fromkeys(strengths))[:MOST_NOTES], tuple(dict.fromkeys(areas))[:MOST_NOTES]

@@ -101,13 +101,12 @@ class Weights:
     def _read_answers(self, groups: Sequence[Sequence[Endings]]) -> torch.Tensor:
         """Return the log-likelihoods of the written scores, for tokenizers that write one with several tokens."""
         found = []
-        chat = self.prompts.chat
-        digits = [tuple(chat.tokenizer.encode(str(one), add_special_tokens=False).ids) for one in range(1, 6)]
+        answers = self.prompts.answers
         for group in groups:
             for endings in group:
-                texts = [Encoded((*one, *digit), len(one), 0, 0) for one in endings for digit in digits]
+                texts = [Encoded((*one, *answer), len(one), 0, 0) for one in endings for answer in answers]
                 losses = self._engine.continuation_losses([texts])[0]
-                found.append(torch.tensor([-float(one.sum()) for one in losses]).view(len(endings), 5))
+                found.append(torch.tensor([-float(one.sum()) for one in losses]).view(len(endings), len(answers)))
         return torch.cat(found)
 
     def speed_up(self) -> None:
