@@ -18,7 +18,7 @@ _LOOKALIKES = str.maketrans(
 _LOOK = re.compile("[абвгеѕзіїјкмнорстухһԁԛԝԍɡѵёαβγδεηικνορτυχωϲϳ]")
 _SMALL = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz")
 _LEET = str.maketrans("013457@$!|€", "oieastasiie")
-_LEET_WORD = re.compile(r"(?=[^\s]*[a-z])(?=[^\s]*[013457@$!|€])[a-z013457@$!|€]{3,30}")
+_LEET_WORD = re.compile(r"[a-z013457@$!|€]{3,30}")
 _WORD = re.compile(r"[^\W\d_]+")
 _SPREAD = re.compile(r"(?<![^\W_])(?:[^\W_][\s.\-_*,/|·•]{1,3}){4,}[^\W_](?![^\W_])")
 _INSIDE = re.compile(r"(?<=[^\W\d_])[._*\-|·•](?=[^\W\d_])")
@@ -117,7 +117,7 @@ def _unmix(word: str) -> str:
 def undisguise(text: str) -> Iterator[str]:
     """Yield what a sentence may say in disguise, folded: leetspeak, spread letters, codes, ciphers, mirror writing."""
     plain = fold(text)
-    leet = _LEET_WORD.sub(lambda word: word[0].translate(_LEET), plain)
+    leet = " ".join(_unleet(word) for word in plain.split(" "))
     if leet != plain:
         yield leet
     if _INSIDE.search(plain):
@@ -133,6 +133,12 @@ def undisguise(text: str) -> Iterator[str]:
         for shift in range(1, 26):
             if shift != 13:
                 yield plain.translate(_shifted(shift))
+
+
+def _unleet(word: str) -> str:
+    core = word.strip(".,:;?()\"'")
+    mixed = core and _LEET_WORD.fullmatch(core) and re.search("[a-z]", core) and re.search("[^a-z]", core)
+    return word.translate(_LEET) if mixed else word
 
 
 def find_spread(text: str) -> list[str]:

@@ -158,7 +158,7 @@ FLATTERY = re.compile(
     r"|outstanding|exceptional\w*|superb\w*|stellar|unparalleled|vorbildlich\w*|hervorragend\w*|exemplaire|ejemplar|esemplare|exemplar|voorbeeldig\w*)\b"
 )
 SUCH = re.compile(
-    r"\b(?:such|what|wow|amazing|incredible|wonderful|great|so much|tremendous|genuine|immense|never|beyond|best|most|unmatched|deep|true|real) \w*"
+    r"\b(?:such|what|wow|amazing|incredible|wonderful|great|so much|tremendous|genuine|immense|never (?:have|had|seen|witnessed)|beyond|best|most|unmatched|deep|true|real) \w*"
 )
 OBSERVED = re.compile(
     r"\b(?:demonstrat|exhibit|exemplif|embod)\w+|\bdisplay(?:s|ed)\b|\bexcel(?:s|led)\b|\b(?:extremely|exceptionally) \w+"

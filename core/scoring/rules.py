@@ -68,6 +68,8 @@ def follows_on(text: str, rubric: Rubric) -> bool:
     said = Sentence(text, rubric)
     if said.named or said.has_any(phrases.FOLLOWS, concepts.SCORERS) or "transcript" in said.text:
         return True
+    if len(text.split()) <= 8 and said.has_any(concepts.POWERS, concepts.MACHINES):
+        return True
     return said.has(phrases.IMPERATIVE, concepts.HIGHEST) or said.has(concepts.POWERS, concepts.RULES)
 
 

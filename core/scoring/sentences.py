@@ -18,7 +18,7 @@ _ANEW = re.compile(
 )
 _MORSE = re.compile(r"(?:[.\-]{1,5}[ /]{1,3}){8,600}[.\-]{1,5}")
 _SHORT = re.compile(
-    r"(?:^|[\s(\[\"'])(?:dr|mr|mrs|ms|mx|prof|st|vs|no|nr|e\.g|i\.e|etc|approx|bzw|z\.b|d\.h|[A-Z])\.$", re.IGNORECASE
+    r"(?:^|[\s(\[\"'])(?:(?i:dr|mr|mrs|ms|mx|prof|st|vs|no|nr|e\.g|i\.e|etc|approx|bzw|z\.b|d\.h)|[A-Z])\.$"
 )
 _OPENS = {"[": "]", "{": "}", "<": ">"}
 _LONGEST_GROUP = 600
