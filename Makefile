@@ -49,6 +49,7 @@ bench: $(BENCH)/.installed $(TEST_STAMP)
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.sandbox
+	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.scoring
 	$(BENCH)/bin/python -m benchmarks.gpu || test $$? -eq 2
 
