@@ -1,7 +1,8 @@
 """Make the bundled adapter of a rubric again: `python -m core.scoring.build --out models/rubrics/conversation`.
 
 It trains on the examples of `core.scoring.composition` as the main job does, but computes each transcript once for all
-questions about it, which takes a third of the time. `--transcripts 40` is a smoke test of the same code.
+questions about it, which takes a third of the time. `--rounds 1 --single 40 --double 40 --transcripts 20` is a smoke
+test of the same code.
 """
 
 import argparse
@@ -21,10 +22,11 @@ from core.catalog import bases, rubrics
 from core.catalog.rubrics import SCALE, Rubric
 from core.datasets.chat import ChatFormat, Encoded
 from core.datasets.composition import Composition
+from core.datasets.examples import Example
 from core.evaluation.benchmarks import Item
 from core.evaluation.measures import measure
 from core.model import kernels, lean
-from core.model.adapter import add_adapter, base_alone, save_adapter, trainable
+from core.model.adapter import add_adapter, base_alone, load_weights, save_adapter, trainable
 from core.model.engines import Scorer, make_engine
 from core.model.loading import load_base
 from core.scoring import composition, sampling
@@ -36,21 +38,33 @@ from core.training.plan import learning_rate_at
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that the bundle depends on beside code and phrases."""
+    """Everything that the bundle depends on beside code and phrases.
+
+    Excerpts about one dimension come first, then about two, then whole transcripts: what a phrase says of a score is
+    learned from little text, where to look for it from more. Most questions end with the digit, some with a reason.
+    """
 
     rubric: str = "conversation"
-    transcripts: int = 1_000
+    single: int = 900
+    double: int = 600
+    transcripts: int = 220
+    with_reasons: float = 0.3
+    rounds: int = 2  # each with new text, a new schedule, and a quarter of the excerpts about one dimension
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
     seed: int = 1
     rank: int = 16
     learning_rate: float = 3e-3
-    transcripts_per_step: int = 8
-    notes: float = 0.25
+    tokens_per_step: int = 1_000
 
 
-def build(recipe: Recipe, out: Path) -> dict[str, Any]:
-    """Train, measure and write an adapter with its card; return the card."""
+def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) -> dict[str, Any]:
+    """Train, measure and write an adapter with its card; return the card.
+
+    Args:
+        start: An adapter of the same recipe to go on from.
+        first: The round to begin with, 0 for the first.
+    """
     torch.manual_seed(recipe.seed)
     rubric = rubrics.find(recipe.rubric)
     folder = bases.locate("starter")
@@ -59,12 +73,16 @@ def build(recipe: Recipe, out: Path) -> dict[str, Any]:
     composed = compose(recipe, rubric)
     config = TrainingConfig(
         rank=recipe.rank, alpha=2 * recipe.rank, dropout=0, learning_rate=recipe.learning_rate,
-        max_length=recipe.max_length, seed=recipe.seed, epochs=1, batch_size=recipe.transcripts_per_step,
+        max_length=recipe.max_length, seed=recipe.seed, epochs=1,
     )  # fmt: skip
     model = add_adapter(loaded.model, config)
     engine = lean.LeanEngine(model.get_base_model(), kernels.PLAIN, torch.bfloat16)
     began = time.monotonic()
-    steps = train(recipe, model, engine, group_examples(composed, loaded.chat, recipe.max_length))
+    if start:
+        load_weights(model, start / "adapter_model.safetensors")
+    steps = 0
+    for number in range(first, recipe.rounds):
+        steps += train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat, number))
     seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
     save_adapter(model, out, "starter")
@@ -86,6 +104,7 @@ def build(recipe: Recipe, out: Path) -> dict[str, Any]:
         "steps": steps,
         "seconds": round(seconds),
         "figures": figures,
+        "trained_on": sorted({one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}),
         "made_on": time.strftime("%Y-%m-%d"),
     }
     (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -101,7 +120,6 @@ def compose(recipe: Recipe, rubric: Rubric) -> Composition:
         recipe.seed,
         count=composition.counter_of("starter"),
         max_length=recipe.max_length,
-        notes=recipe.notes,
     )
 
 
@@ -116,26 +134,77 @@ def of_samples(rubric: Rubric, recipe: Recipe) -> list[Item]:
     ]
 
 
-def group_examples(composed: Composition, chat: ChatFormat, max_length: int) -> list[list[Encoded]]:
-    """Return the training examples, those about one transcript together: questions stand behind a blank line."""
-    examples = [one for one in composed.examples if one.extra["part"] == "train"]
-    encoded = zip(examples, chat.encode(examples, max_length), strict=True)
+Group = list[Encoded]  # questions about one transcript
+
+
+def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[list[Group]]:
+    """Return what each step of a round trains on; scenarios that are held out occur nowhere in it."""
+    seed = recipe.seed + 1_000 * number
+    allowed = {one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}
+    random = np.random.default_rng([seed, 2_017])
+    steps: list[list[Group]] = []
+    for about, count in ((1, recipe.single // (4 if number else 1)), (2, recipe.double)):
+        excerpts = sampling.make_excerpts(rubric, count, seed, about)
+        examples = [
+            example
+            for one in excerpts
+            if one.bond in allowed
+            for example in composition.ask(rubric, one, one.transcript, False, "train")
+        ]
+        steps += fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
+    if number:
+        made = sampling.make(rubric, recipe.transcripts, seed, longest=recipe.longest)
+        whole = [
+            example
+            for one in made
+            if one.bond in allowed
+            for example in composition.ask(rubric, one, one.transcript, bool(random.random() < 0.3), "train")
+        ]
+    else:
+        whole = [one for one in composed.examples if one.extra["part"] == "train"]
+    groups = group_examples(whole, chat, recipe)
+    groups = [groups[place] for place in random.permutation(len(groups))]
+    reasoned = round(recipe.with_reasons * len(groups))
+    last = [fill_steps(groups[:reasoned], recipe), fill_steps([end_at_digit(one) for one in groups[reasoned:]], recipe)]
+    mixed = [step for part in last for step in part]
+    return steps + [mixed[place] for place in random.permutation(len(mixed))]
+
+
+def group_examples(examples: Sequence[Example], chat: ChatFormat, recipe: Recipe) -> list[Group]:
+    """Return the examples as tokens, those about one transcript together: questions stand behind a blank line."""
+    encoded = zip(examples, chat.encode(examples, recipe.max_length), strict=True)
     return [
         [made for _, made in group]
         for _, group in groupby(encoded, key=lambda pair: pair[0].prompt.rpartition("\n\n")[0])
     ]
 
 
-def train(recipe: Recipe, model: Any, engine: lean.LeanEngine, groups: list[list[Encoded]]) -> int:
-    """Go once through the transcripts, in an order drawn by the seed; return the steps."""
+def end_at_digit(group: Group) -> Group:
+    """Return the questions up to the score, without an end mark: whether a reason follows is not taught by them."""
+    return [Encoded(one.ids[: one.response_start + 1], one.response_start, one.cut, 0) for one in group]
+
+
+def fill_steps(groups: Sequence[Group], recipe: Recipe) -> list[list[Group]]:
+    """Return groups in portions of about as many tokens as a step shall have."""
+    steps: list[list[Group]] = [[]]
+    filled = 0
+    for group in groups:
+        if filled >= recipe.tokens_per_step:
+            steps.append([])
+            filled = 0
+        steps[-1].append(group)
+        filled += len(group[0].ids)
+    return steps
+
+
+def train(recipe: Recipe, model: Any, engine: lean.LeanEngine, planned: Sequence[list[Group]]) -> int:
+    """Go once through the steps; return how many they were."""
     weights = trainable(model)
     optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
-    order = np.random.default_rng([recipe.seed, 2_017]).permutation(len(groups)).tolist()
-    steps = -(-len(order) // recipe.transcripts_per_step)
+    steps = len(planned)
     model.train()
     began = time.monotonic()
-    for step in range(steps):
-        chosen = [groups[place] for place in order[step::steps]]
+    for step, chosen in enumerate(planned):
         for part in optimizer.param_groups:
             part["lr"] = learning_rate_at(
                 step, steps=steps, peak=recipe.learning_rate, warmup=max(1, steps // 20), schedule="cosine"
@@ -195,14 +264,20 @@ def read_shares(engine: Scorer, chat: ChatFormat, items: Sequence[Item]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished adapter")
+    parser.add_argument("--single", type=int, default=Recipe.single)
+    parser.add_argument("--double", type=int, default=Recipe.double)
     parser.add_argument("--transcripts", type=int, default=Recipe.transcripts)
+    parser.add_argument("--tokens-per-step", type=int, default=Recipe.tokens_per_step)
     parser.add_argument("--longest", type=int, default=Recipe.longest)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
-    parser.add_argument("--transcripts-per-step", type=int, default=Recipe.transcripts_per_step)
+    parser.add_argument("--rounds", type=int, default=Recipe.rounds)
+    parser.add_argument("--start", type=Path, help="folder of an adapter to go on from")
+    parser.add_argument("--first", type=int, default=0, help="the round to begin with, where one goes on")
     given = vars(parser.parse_args())
-    card = build(Recipe(**{name: value for name, value in given.items() if name != "out"}), given["out"])
+    out, start, first = given.pop("out"), given.pop("start"), given.pop("first")
+    card = build(Recipe(**given), out, start, first)
     print(json.dumps(card["figures"]))
 
 

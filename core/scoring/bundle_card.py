@@ -11,8 +11,12 @@ def write_card(card: dict[str, Any], rubric: Rubric) -> str:
     recipe = card["recipe"]
     tables = "\n".join(_write_table(TITLES[name], found, rubric) for name, found in card["figures"].items())
     dimensions = ", ".join(one.title.lower() for one in rubric.dimensions)
-    data = f"{recipe['transcripts']:,} made transcripts of about {recipe['longest']} words"
-    steps = f"{card['steps']:,} steps of {recipe['transcripts_per_step']} transcripts"
+    excerpts = sum(recipe["single"] // (4 if number else 1) + recipe["double"] for number in range(recipe["rounds"]))
+    transcripts = recipe["rounds"] * recipe["transcripts"]
+    data = f"{excerpts:,} made excerpts and {transcripts:,} made transcripts of about {recipe['longest']} words"
+    steps = f"{card['steps']:,} steps of about {recipe['tokens_per_step']:,} tokens"
+    flags = ("rounds", "single", "double", "transcripts", "longest", "seed", "rank", "learning_rate", "tokens_per_step")
+    options = " ".join(f"--{name.replace('_', '-')} {recipe[name]:g}" for name in flags)
     return f"""---
 license: mit
 language: en
@@ -48,9 +52,7 @@ it agrees with you, and train on them with a larger base: docs/rating-guide.md.
 
 ## Make it again
 ```
-python -m core.scoring.build --out models/rubrics/{rubric.id} --transcripts {recipe["transcripts"]} \
---longest {recipe["longest"]} --seed {recipe["seed"]} --rank {recipe["rank"]} \
---learning-rate {recipe["learning_rate"]:g} --transcripts-per-step {recipe["transcripts_per_step"]}
+python -m core.scoring.build --out models/rubrics/{rubric.id} {options}
 ```
 `card.json` holds every number of it. Another machine rounds differently and gives slightly different weights.
 """

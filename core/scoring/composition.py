@@ -123,7 +123,7 @@ def of_rubric(
         for one in (one for bond in chosen for one in bonds[bond]):
             with_notes = bool(random.random() < notes)
             for window in cut(one.transcript, budget, count):
-                examples += _ask(rubric, one, window, with_notes, part)
+                examples += ask(rubric, one, window, with_notes, part)
     items = [item for number, one in enumerate(tested, 1) for item in ask_items(rubric, one, number, budget, count)]
     weights = {one.id: one.weight for one in rubric.dimensions}
     titles = {one.id: one.title for one in rubric.dimensions}
@@ -175,7 +175,8 @@ def cut(transcript: Transcript, budget: int, count: Count) -> list[Transcript]:
     return [Transcript(tuple(transcript.utterances[place] for place in window)) for window in windows]
 
 
-def _ask(rubric: Rubric, one: Rated, window: Transcript, with_notes: bool, part: str) -> list[Example]:
+def ask(rubric: Rubric, one: Rated, window: Transcript, with_notes: bool, part: str) -> list[Example]:
+    """Return the training examples of a window: a question for each dimension that is rated, and one for the notes."""
     extra = {"part": part, "source": one.source, "group": one.bond}
     origin = f"rubric:{rubric.id}"
     found = [
@@ -186,6 +187,7 @@ def _ask(rubric: Rubric, one: Rated, window: Transcript, with_notes: bool, part:
             extra,
         )
         for dimension in rubric.dimensions
+        if dimension.id in one.scores
     ]
     if with_notes and (one.strengths or one.areas_for_improvement):
         told = write_notes(list(one.strengths), list(one.areas_for_improvement))

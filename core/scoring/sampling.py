@@ -63,6 +63,23 @@ def make(rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest
     return found
 
 
+def make_excerpts(rubric: Rubric, count: int, seed: int, about: int) -> list[Rated]:
+    """Return made excerpts of a few turns, each about so many dimensions, and rated by these alone.
+
+    Little else is said in them, so that what makes a score is learned sooner than from whole conversations.
+    """
+    moves, settings = _read_moves(rubric), read_settings()
+    scenarios = [(name, given) for name, setting in settings.items() for given in setting["scenarios"]]
+    random = np.random.default_rng([seed, 1_907, about])
+    found = []
+    for number in range(1, count + 1):
+        name, given = scenarios[int(random.integers(len(scenarios)))]
+        talk = _Talk(rubric, moves, settings[name], given, random)
+        dimensions = [rubric.dimensions[place].id for place in random.permutation(len(rubric.dimensions))[:about]]
+        found.append(talk.touch(dimensions, f"{name}/{given['id']}/excerpt-{about}-{number}"))
+    return found
+
+
 def read_samples(rubric: Rubric) -> list[Rated]:
     """Return the written-out transcripts that are shipped for a shipped rubric, each with a title."""
     if Path(rubric.file).parent != RUBRICS_DIR:
@@ -151,6 +168,25 @@ class _Talk:
         if end:
             self._say("rated", end.text)
             self._answer(end, 0.5)
+        return self._rate(self._write_down(), source)
+
+    def touch(self, dimensions: Sequence[str], source: str) -> Rated:
+        """Say only what shows these dimensions, and return it rated by them."""
+        self.levels = {name: self.levels[name] for name in dimensions}
+        if "professionalism" in dimensions:
+            self._say("rated", self._move("professionalism", "first").text)
+        if "empathy" in dimensions:
+            self._say("other", self.scenario["feel"])
+        elif "accuracy" in dimensions or self.random.random() < 0.3:
+            self._say("other", self.scenario["fact"])
+        for name in dimensions:
+            place = "first" if name != "professionalism" and self.random.random() < 0.7 else "later"
+            move = self._move(name, place)
+            self._say("rated", move.text)
+            self._answer(move, 0.2)
+        return self._rate(self._write_down(), source)
+
+    def _write_down(self) -> Transcript:
         rated_label = str(self.random.choice(self.setting["rated"]))
         other_label = str(self.random.choice(self.setting["other"]))
         labels = {"rated": rated_label, "other": other_label}
@@ -160,8 +196,7 @@ class _Talk:
                 merged[-1] = (side, f"{merged[-1][1]} {text}")
             else:
                 merged.append((side, text))
-        transcript = Transcript(tuple(Utterance(labels[side], side, text) for side, text in merged))
-        return self._rate(transcript, source)
+        return Transcript(tuple(Utterance(labels[side], side, text) for side, text in merged))
 
     # What is said
 

@@ -1,7 +1,6 @@
 """New job for a rubric: made transcripts or one's own ratings, and what is wrong with these is named."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
@@ -38,10 +37,8 @@ def test_a_rubric_is_trained_on_ratings_of_ones_own(workspace: Workspace, open_p
     assert set(read_pinned(workspace, job.spec["benchmark"]).weights) == {one.id for one in RUBRIC.dimensions}
 
 
-def test_a_wrong_score_is_named_and_nothing_can_start(
-    workspace: Workspace, open_page: OpenPage, tmp_path: Path
-) -> None:
-    text = ratings.write_csv(sampling.make(RUBRIC, 6, 1)).replace(",made\n", ",\n")
+def test_a_wrong_score_is_named_and_nothing_can_start(workspace: Workspace, open_page: OpenPage) -> None:
+    text = ratings.write_csv(sampling.make(RUBRIC, 6, 1))
     head, _, rest = text.partition("\n")
     row = '"RD: Hello.",9,3,3,3' + "," * (head.count(",") - 4)
     tab = drop_ratings(choose_rubric(open_page(NEW_JOB)), f"{head}\n{row}\n{rest}")

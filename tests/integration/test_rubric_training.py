@@ -64,7 +64,9 @@ def test_the_bundled_adapter_scores_conversations_that_it_has_not_seen() -> None
     card = json.loads((BUNDLE / "card.json").read_text(encoding="utf-8"))
     loaded = load_base(MODELS_DIR / "starter", precision="fp32", quantization="none")
     assert card["base_fingerprint"] == loaded.fingerprint and card["rubric"] == RUBRIC.id
-    rated = sampling.make(RUBRIC, 12, 90_001, longest=130)
+    unseen = [one for one in sampling.make(RUBRIC, 120, 90_001, longest=130) if one.bond not in card["trained_on"]]
+    rated = unseen[:20]
+    assert len(rated) == 20
     count = composition.counter_of("starter")
     budget = composition.budget_of(RUBRIC, count, card["config"]["max_length"])
     items = [

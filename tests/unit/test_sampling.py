@@ -94,6 +94,17 @@ def test_ratings_of_one_transcript_by_two_people_become_their_mean() -> None:
     assert [composition.round_score(score) for score in (1.5, 2.5, 3.5, 4.5, 3.0)] == [2, 3, 3, 4, 3]
 
 
+@pytest.mark.parametrize("about", [1, 2])
+def test_an_excerpt_is_rated_and_asked_about_by_what_it_shows_alone(about: int) -> None:
+    excerpts = sampling.make_excerpts(RUBRIC, 60, 3, about)
+    assert {name for one in excerpts for name in one.scores} == set(IDS)
+    for one in excerpts:
+        asked = composition.ask(RUBRIC, one, one.transcript, False, "train")
+        assert len(asked) == len(one.scores) == about
+        assert {example.response[0] for example in asked} <= {str(score) for score in one.scores.values()}
+        assert one.transcript.words < 120
+
+
 def test_too_few_sources_and_unknown_phrases_are_refused() -> None:
     with pytest.raises(DataError, match="at least 5"):
         composition.of_rubric(RUBRIC, sampling.make(RUBRIC, 4, 1), 1)
