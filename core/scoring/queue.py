@@ -18,6 +18,7 @@ from core.scoring.stock import Loaded, Models, Stock, Wanted, guard
 
 MOST_WAITING = 64
 WORDS_AT_ONCE = 8_000
+FULL_COSTS = 8  # so many times the work of numbers alone are reasons and evidence, roughly
 LOOK_S = 1.0  # so often an idle queue looks what is in production
 
 Group = tuple[str, str, str]
@@ -135,12 +136,13 @@ class Queue:
         return False
 
     def _take(self, group: Group) -> list[Ticket]:
+        most = self._words if group[2] == "scores" else self._words // FULL_COSTS
         words = 0
         batch: list[Ticket] = []
         with self._changed:
             for ticket in [one for one in self._waiting if one.group == group]:
                 words += ticket.wanted.transcript.words
-                if batch and words > self._words:
+                if batch and words > most:
                     break
                 batch.append(ticket)
             self._waiting = deque(one for one in self._waiting if one not in batch)
