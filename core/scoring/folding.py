@@ -125,7 +125,7 @@ def undisguise(text: str) -> Iterator[str]:
         yield _INSIDE.sub("", plain)
     for decoded in decode(text):
         yield fold(decoded)
-    if len(plain) >= 12 and not _COMMON.search(plain):
+    if 12 <= len(plain) <= 1_500 and sum(map(str.isalpha, plain)) >= 8 and not _COMMON.search(plain):
         yield codecs.encode(plain, "rot13")
         yield plain[::-1]
         yield " ".join(word[::-1] for word in plain.split())

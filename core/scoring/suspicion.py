@@ -35,6 +35,10 @@ _NEVER_PEOPLE = ROLES - {
     "moderator note",
 }
 
+# No word is that long; a code is recognised by its beginning.
+_ENDLESS = re.compile(r"(\S{300})\S+")
+_SPEAKS = re.compile(r"[\w★⭐🌟<\[{#]")
+
 
 def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
     """Return the passages that are not of the conversation but about its score, in their order.
@@ -137,6 +141,9 @@ def _widen(text: str, span: Span) -> Span:
 
 def _judge(text: str, rubric: Rubric) -> str:
     """Return the kind of what is wrong with a sentence, "" if nothing is."""
+    text = _ENDLESS.sub(r"\1", text)
+    if len(text) < 8 and not _SPEAKS.search(text):
+        return ""
     kind = judge(fold(text), rubric)
     if kind:
         return kind
