@@ -4,6 +4,7 @@ from typing import Any
 
 from core.catalog.rubrics import Rubric
 
+AIM = 0.6  # weighted kappa on made transcripts of unseen scenarios, in each dimension
 TITLES = {"made": "Made transcripts of scenarios that training did not see", "written": "Written-out samples"}
 
 
@@ -41,6 +42,7 @@ A small adapter for first runs and demos of Atelier, offline.
 ## What was measured
 Quadratic-weighted kappa and mean error of the likeliest score.
 {tables}
+{_judge(card["figures"]["made"]["tuned"])}
 The ratings of made transcripts follow from what was drawn, not from people, and their phrases come from the same lists
 as those in training; only the scenarios are new. The written-out samples share neither phrases nor scenarios; they were
 rated by their writer.
@@ -56,6 +58,16 @@ python -m core.scoring.build --out models/rubrics/{rubric.id} {options}
 ```
 `card.json` holds every number of it. Another machine rounds differently and gives slightly different weights.
 """
+
+
+def _judge(found: dict[str, Any]) -> str:
+    least = min(one["quadratic_kappa"] for one in found.values())
+    if least >= AIM:
+        return f"The aim, a kappa of {AIM:g} in each dimension on made transcripts, is reached."
+    return (
+        f"**The aim, a kappa of {AIM:g} in each dimension on made transcripts, is not reached** (least: {least:.2f}). "
+        "It serves to try the program out,\nand for nothing else."
+    )
 
 
 def _write_table(title: str, found: dict[str, Any], rubric: Rubric) -> str:
