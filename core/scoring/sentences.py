@@ -48,7 +48,11 @@ def split(text: str) -> list[Span]:
         elif code := _MORSE.match(text, place) if text[place] in ".-" else None:
             place = code.end()
         elif text[place] in _OPENS:
-            place = _close(text, place) or place + 1
+            end_of_group = _close(text, place)
+            if end_of_group and text[place] == "{":
+                spans.append(Span(start, end_of_group))
+                start = end_of_group
+            place = end_of_group or place + 1
         elif text[place] == " " and _ANEW.match(text, place):
             spans.append(Span(start, place))
             start = place = place + 1

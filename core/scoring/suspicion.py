@@ -126,7 +126,7 @@ def _narrow(text: str, span: Span, rubric: Rubric) -> Span:
     """Return the part of a flagged sentence that is to blame, where the rest is plainly somebody's own words."""
     for group in sentences.groups(text, span):
         rest = text[span.start : group.start] + text[group.end : span.end]
-        remark = len(rest.split()) > 1 and _judge(text[group.start : group.end], rubric)
+        remark = re.search(r"\w", rest) and _judge(text[group.start : group.end], rubric)
         if remark and not _judge(rest, rubric) and not follows_on(fold(rest), rubric):
             return group
     return span
