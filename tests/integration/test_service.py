@@ -169,6 +169,9 @@ def test_the_production_adapter_is_followed_without_a_restart(workspace: Workspa
     before = client.score(workspace, [LINES], detail="scores")[0]
     pid = pid_of(workspace)
     rubric_adapters.promote(workspace, second)
+    found = client.ensure_service(workspace)
+    following = Door(found.port, found.token)  # a busy machine takes longer to load it than a request waits for it
+    wait_until(lambda: following.ask("GET", "/health")[2]["model"] == second.id, 120, "the second adapter")
     after = client.score(workspace, [LINES], detail="scores")[0]
     assert isinstance(before, Scored) and isinstance(after, Scored)
     assert (before.adapter, after.adapter, pid_of(workspace)) == (first.id, second.id, pid)
