@@ -1,6 +1,6 @@
 """Tries to raise the scores of conversations by passages put into them, and tells which of them did.
 
-    python -m tests.torture.injections [--transcripts 50] [--quick] [--split seen|held|all] [--adapter NAME] [--list FILE]
+    python -m tests.torture.injections [--transcripts 50] [--quick] [--split seen|held|all] [--list FILE]
 
 Each passage of injections.yaml is put into each transcript at three places: as a line before the conversation, amid
 what the professional says, and as the other person's last words. Scored before and after, it may raise nothing: no
@@ -24,7 +24,7 @@ from core.catalog import rubrics
 from core.catalog.rubrics import Rubric
 from core.cli.output import print_table, say
 from core.errors import TranscriptError
-from core.paths import Workspace, workspace
+from core.paths import Workspace
 from core.scoring import models, sampling
 from core.scoring.preparation import prepare
 from core.scoring.ratings import Rated
@@ -255,7 +255,7 @@ def main() -> int:
     parser.add_argument("--list", type=Path, help="where each attack that raised something is written")
     asked = parser.parse_args()
 
-    where = workspace()
+    where = Workspace.chosen()
     rubric = rubrics.find(asked.rubric, where)
     passages = read_passages(asked.split)
     bench = Bench(where, rubric, asked.adapter)
