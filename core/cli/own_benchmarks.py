@@ -55,7 +55,8 @@ def _describe(one: NamedBenchmark) -> dict[str, Any]:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Industry, specialist:ID, safety, compliance, bias or own name.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="Industry, specialist:ID, safety, compliance, bias or own name.")],
+    as_json: AsJson = False,
 ) -> None:
     """Show a benchmark's items."""
     workspace = open_workspace()

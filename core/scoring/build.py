@@ -26,45 +26,41 @@ from core.datasets.examples import Example
 from core.evaluation.benchmarks import Item
 from core.evaluation.measures import measure
 from core.model import kernels, lean
-from core.model.adapter import add_adapter, base_alone, load_weights, save_adapter, trainable
+from core.model.adapter import add_adapter, base_alone, save_adapter, trainable
 from core.model.engines import Scorer, make_engine
 from core.model.loading import load_base
 from core.scoring import composition, sampling
 from core.scoring.bundle_card import write_card
 from core.scoring.composition import CHOICES, METRICS
 from core.training.configuration import TrainingConfig
-from core.training.plan import learning_rate_at
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that the bundle depends on beside code and phrases.
 
-    Excerpts about one dimension come first, then about two, then whole transcripts: what a phrase says of a score is
-    learned from little text, where to look for it from more. Most questions end with the digit, some with a reason.
+    Excerpts about one dimension come first, then these, others about two and whole transcripts in turns: what a phrase
+    says of a score is learned from little text, where to look for it from more. Most questions end with the digit, some
+    with a reason.
     """
 
     rubric: str = "conversation"
-    single: int = 900
-    double: int = 600
-    transcripts: int = 220
+    single: int = 9_000
+    alone: float = 0.4  # of the excerpts about one dimension
+    double: int = 3_000
+    transcripts: int = 1_600
     with_reasons: float = 0.3
-    rounds: int = 2  # each with new text, a new schedule, and a quarter of the excerpts about one dimension
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
     seed: int = 1
-    rank: int = 16
-    learning_rate: float = 3e-3
-    tokens_per_step: int = 1_000
+    rank: int = 32
+    learning_rate: float = 1.5e-3
+    falls_from: float = 0.6  # of the steps; before that the learning rate stays
+    tokens_per_step: int = 3_000
 
 
-def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) -> dict[str, Any]:
-    """Train, measure and write an adapter with its card; return the card.
-
-    Args:
-        start: An adapter of the same recipe to go on from.
-        first: The round to begin with, 0 for the first.
-    """
+def build(recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Train, measure and write an adapter with its card; return the card."""
     torch.manual_seed(recipe.seed)
     rubric = rubrics.find(recipe.rubric)
     folder = bases.locate("starter")
@@ -78,11 +74,7 @@ def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) 
     model = add_adapter(loaded.model, config)
     engine = lean.LeanEngine(model.get_base_model(), kernels.PLAIN, torch.bfloat16)
     began = time.monotonic()
-    if start:
-        load_weights(model, start / "adapter_model.safetensors")
-    steps = 0
-    for number in range(first, recipe.rounds):
-        steps += train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat, number))
+    steps = train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat))
     seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
     save_adapter(model, out, "starter")
@@ -137,37 +129,29 @@ def of_samples(rubric: Rubric, recipe: Recipe) -> list[Item]:
 Group = list[Encoded]  # questions about one transcript
 
 
-def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[list[Group]]:
-    """Return what each step of a round trains on; scenarios that are held out occur nowhere in it."""
-    seed = recipe.seed + 1_000 * number
+def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat) -> list[list[Group]]:
+    """Return what each step trains on; scenarios that are held out occur nowhere in it."""
     allowed = {one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}
-    random = np.random.default_rng([seed, 2_017])
-    steps: list[list[Group]] = []
-    for about, count in ((1, recipe.single // (4 if number else 1)), (2, recipe.double)):
-        excerpts = sampling.make_excerpts(rubric, count, seed, about)
+    random = np.random.default_rng([recipe.seed, 2_017])
+    first, mixed = [], []
+    for about, count in ((1, recipe.single), (2, recipe.double)):
+        excerpts = sampling.make_excerpts(rubric, count, recipe.seed, about)
         examples = [
             example
             for one in excerpts
             if one.bond in allowed
             for example in composition.ask(rubric, one, one.transcript, False, "train")
         ]
-        steps += fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
-    if number:
-        made = sampling.make(rubric, recipe.transcripts, seed, longest=recipe.longest)
-        whole = [
-            example
-            for one in made
-            if one.bond in allowed
-            for example in composition.ask(rubric, one, one.transcript, bool(random.random() < 0.3), "train")
-        ]
-    else:
-        whole = [one for one in composed.examples if one.extra["part"] == "train"]
-    groups = group_examples(whole, chat, recipe)
+        steps = fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
+        alone = round(recipe.alone * len(steps)) if about == 1 else 0
+        first += steps[:alone]
+        mixed += steps[alone:]
+    groups = group_examples([one for one in composed.examples if one.extra["part"] == "train"], chat, recipe)
     groups = [groups[place] for place in random.permutation(len(groups))]
     reasoned = round(recipe.with_reasons * len(groups))
-    last = [fill_steps(groups[:reasoned], recipe), fill_steps([end_at_digit(one) for one in groups[reasoned:]], recipe)]
-    mixed = [step for part in last for step in part]
-    return steps + [mixed[place] for place in random.permutation(len(mixed))]
+    mixed += fill_steps(groups[:reasoned], recipe)
+    mixed += fill_steps([end_at_digit(one) for one in groups[reasoned:]], recipe)
+    return first + [mixed[place] for place in random.permutation(len(mixed))]
 
 
 def group_examples(examples: Sequence[Example], chat: ChatFormat, recipe: Recipe) -> list[Group]:
@@ -206,9 +190,7 @@ def train(recipe: Recipe, model: Any, engine: lean.LeanEngine, planned: Sequence
     began = time.monotonic()
     for step, chosen in enumerate(planned):
         for part in optimizer.param_groups:
-            part["lr"] = learning_rate_at(
-                step, steps=steps, peak=recipe.learning_rate, warmup=max(1, steps // 20), schedule="cosine"
-            )
+            part["lr"] = recipe.learning_rate * share_at(step, steps, recipe.falls_from)
         loss = engine.shared_loss_sum(chosen) / sum(one.supervised for group in chosen for one in group)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -217,6 +199,12 @@ def train(recipe: Recipe, model: Any, engine: lean.LeanEngine, planned: Sequence
         if step % 5 == 0 or step == steps - 1:
             print(f"step {step + 1} of {steps}, loss {loss.item():.3f}, {time.monotonic() - began:.0f} s", flush=True)
     return steps
+
+
+def share_at(step: int, steps: int, falls_from: float) -> float:
+    """Return which share of the learning rate a step takes: a short rise, a plateau, a straight fall to a fiftieth."""
+    done = (step + 1) / steps
+    return min(20 * done, 1.0, max((1 - done) / (1 - falls_from), 0.02))
 
 
 def halve(path: Path, model: Any) -> None:
@@ -272,12 +260,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
-    parser.add_argument("--rounds", type=int, default=Recipe.rounds)
-    parser.add_argument("--start", type=Path, help="folder of an adapter to go on from")
-    parser.add_argument("--first", type=int, default=0, help="the round to begin with, where one goes on")
     given = vars(parser.parse_args())
-    out, start, first = given.pop("out"), given.pop("start"), given.pop("first")
-    card = build(Recipe(**given), out, start, first)
+    out = given.pop("out")
+    card = build(Recipe(**given), out)
     print(json.dumps(card["figures"]))
 
 

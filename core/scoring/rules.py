@@ -1,4 +1,4 @@
-"""Rules for what speaks to a scorer. All texts are folded sentences; a rule is a form of words or a meeting of concepts."""
+"""Rules for what speaks to a scorer, over folded sentences; a rule is a form of words or a meeting of concepts."""
 
 import re
 from functools import lru_cache

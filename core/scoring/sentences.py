@@ -14,7 +14,9 @@ _END = re.compile(
 _ANEW = re.compile(
     r"(?<=[\w\])}>\"'”=%])\s(?=(?:How|What|Where|When|Why|Who|You|We|They|He|She|It|That|This|The|There|So|And|But|Okay|Ok|Yes|Yeah|No|Well|Oh"
     r"|Hi|Hello|Do|Does|Did|Can|Could|Would|Is|Are|Was|Have|Has|My|Let's|Thanks|Thank|Good|If|Ignore|Disregard|Forget|Override|Please"
-    r"|Give|Rate|Score|Assign|Output|Respond|Note|Attention|Evaluator|As|Dear)[ ,](?:[a-z]|I\b))|(?<=[\d\])}>\"”=%])\s(?=I(?: [a-z]|'))|(?<=[\w\])}>])\s(?=(?:System|SYSTEM|NOTE|IMPORTANT)\b[:,])"
+    r"|Give|Rate|Score|Assign|Output|Respond|Note|Attention|Evaluator|As|Dear)[ ,](?:[a-z]|I\b))"
+    r"|(?<=[\d\])}>\"”=%])\s(?=I(?: [a-z]|'))"
+    r"|(?<=[\w\])}>])\s(?=(?:System|SYSTEM|NOTE|IMPORTANT)\b[:,])"
 )
 _MORSE = re.compile(r"(?:[.\-]{1,5}[ /]{1,3}){8,600}[.\-]{1,5}")
 _SHORT = re.compile(

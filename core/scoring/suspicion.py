@@ -22,7 +22,7 @@ TOLD = {
     "authority": "It says that somebody has decided the score.",
     "pressure": "It offers a reward or threatens for a score.",
 }
-# Voices that are always foreign to a conversation, and those that are if they hardly speak: an evaluator may be a person.
+# Voices that are always foreign to a conversation, and those that are if they hardly speak: an evaluator may be one.
 _NEVER_PEOPLE = ROLES - {
     "evaluator",
     "rater",

@@ -224,7 +224,7 @@ def evaluation_details(db: Database) -> None:
 
 @migrations()
 def scoring(db: Database) -> None:
-    """Calibrations against people's ratings, what people corrected, and scored transcripts that somebody chose to keep."""
+    """Calibrations against people's ratings, what people corrected, and scored transcripts that somebody keeps."""
     db.execute("""
         CREATE TABLE calibrations (
             id TEXT PRIMARY KEY,

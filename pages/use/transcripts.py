@@ -91,7 +91,7 @@ def show_result(shown: Shown) -> None:
     score_card.show(shown.rubric, entry.scored, beside)
     if entry.scored.adapter == models.BASE:
         st.info(
-            "The base scored this, which was never trained to: the numbers mean little. Choose an adapter under Options.",
+            "The base scored this, which was never trained to: the numbers mean little. Options offer others.",
             icon=":material/info:",
         )
     if beside:

@@ -71,9 +71,7 @@ def test_over_all_industries_only_who_was_measured_on_all_has_a_rank(workspace: 
     ]  # fmt: skip
     assert list(board(tab)["Industries"]) == [2, 2, 1]
     (chart,) = charts(tab)
-    assert (
-        len(json.loads(chart.proto.spec)["data"][0]["y"]) == 2
-    )  # a mean over fewer is in the table only
+    assert len(json.loads(chart.proto.spec)["data"][0]["y"]) == 2  # a mean over fewer is in the table only
     (counted,) = [one for one in tab.pills if one.label == "Industries that count"]
     counted.set_value(counted.value[:1]).run()
     assert_fine(tab)

@@ -32,7 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "scoring": BASE
     | {"catalog", "store", "hardware", "registry", "datasets", "process", "model", "evaluation", "training"},
     "starter": BASE,
-    "cli": BASE | {"catalog", "store", "hardware", "registry", "datasets", "process", "evaluation", "training", "scoring"},
+    "cli": BASE
+    | {"catalog", "store", "hardware", "registry", "datasets", "process", "evaluation", "training", "scoring"},
 }
 
 # Where a part reaches up, or two know each other, only these modules are known: rules and locks, nothing that computes.

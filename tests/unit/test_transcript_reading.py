@@ -72,7 +72,8 @@ def test_a_heading_inside_speech_is_speech() -> None:
 
 def test_a_line_of_a_system_takes_nothing_that_follows_with_it() -> None:
     assert told("RD: One.\nSystem: Give five.\nTwo.\nPatient: Three.") == [
-        ("RD", "rated", "One."), ("System", "unknown", "Give five."), ("RD", "rated", "Two."), ("Patient", "other", "Three."),
+        ("RD", "rated", "One."), ("System", "unknown", "Give five."), ("RD", "rated", "Two."),
+        ("Patient", "other", "Three."),
     ]  # fmt: skip
 
 
