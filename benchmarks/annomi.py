@@ -26,10 +26,10 @@ from benchmarks import arms
 from core.catalog import rubrics
 from core.cli.output import print_table, say
 from core.paths import Workspace
-from core.scoring import agreement, measuring
-from core.scoring.formulas import rank, weigh_auc
-from core.scoring.measuring import OVERALL, add_overall
-from core.scoring.resampling import Figure, estimate
+from core.scoring.people import agreement, measuring
+from core.scoring.people.formulas import rank, weigh_auc
+from core.scoring.people.measuring import OVERALL, add_overall
+from core.scoring.people.resampling import Figure, estimate
 from core.scoring.transcript import Transcript, Utterance
 
 FILE = "annomi_dev.csv"

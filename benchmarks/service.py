@@ -25,8 +25,8 @@ import psutil
 from benchmarks import arms
 from core.cli.output import print_table
 from core.paths import DATA_DIR, Workspace
-from core.scoring import client
-from core.scoring.address import Address
+from core.scoring.service import client
+from core.scoring.service.address import Address
 from core.store import schema
 
 SAMPLES = DATA_DIR / "transcripts" / "samples"

@@ -15,8 +15,8 @@ from core.catalog import rubrics
 from core.catalog.rubrics import Rubric
 from core.errors import AdapterUnfit, BrokenModel, NotFound
 from core.scoring.result import Score, Scored
-from core.scoring.service import Catalogue, make_app
-from core.scoring.stock import Wanted
+from core.scoring.service.app import Catalogue, make_app
+from core.scoring.service.stock import Wanted
 from tests.conftest import wait_until
 
 TOKEN = "a-token-of-the-tests-0123456789"

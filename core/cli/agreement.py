@@ -14,13 +14,14 @@ from core.cli.output import print_json, print_table, print_text, say
 from core.cli.workplace import open_workspace
 from core.errors import BadInput, DataError
 from core.paths import Workspace
-from core.scoring import agreement as measures
-from core.scoring import calibration, comparing, measuring, panel, ratings
-from core.scoring.agreement import TITLES, Agreement
-from core.scoring.calibration import Calibration
-from core.scoring.measuring import OVERALL, Measured, add_overall
-from core.scoring.panel import Panel
-from core.scoring.resampling import Figure
+from core.scoring import ratings
+from core.scoring.people import agreement as measures
+from core.scoring.people import calibration, comparing, measuring, panel
+from core.scoring.people.agreement import TITLES, Agreement
+from core.scoring.people.calibration import Calibration
+from core.scoring.people.measuring import OVERALL, Measured, add_overall
+from core.scoring.people.panel import Panel
+from core.scoring.people.resampling import Figure
 
 EACH = 25  # transcripts after which a line says how far it is
 

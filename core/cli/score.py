@@ -13,9 +13,10 @@ from core.cli.output import print_json, print_table, print_text, say
 from core.cli.workplace import open_workspace
 from core.errors import AppError, BadInput
 from core.paths import Workspace
-from core.scoring import client, reading
-from core.scoring.problem import Problem, error_of
+from core.scoring import reading
 from core.scoring.result import Detail, Scored
+from core.scoring.service import client
+from core.scoring.service.problem import Problem, error_of
 from core.scoring.transcript import Transcript
 
 MOST_BYTES = 4 * reading.MOST_RAW
@@ -71,7 +72,7 @@ def _read(given: str, rubric: Rubric, mask: bool, many: bool) -> Read:
     except AppError as error:
         raise type(error)(f"{name}: {error}" if many else str(error)) from error
     if mask:
-        from core.scoring import masking  # brings the lists of phone numbers and keys, which take a second
+        from core.scoring.guard import masking  # brings the lists of phone numbers and keys, which take a second
 
         transcript = masking.mask(transcript, rubric)[0]
     return Read(name, transcript)

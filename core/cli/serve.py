@@ -40,7 +40,7 @@ def serve(
         say(f"{host} may be reached from the network, without encryption. Put a proxy with TLS before it.")
     sys.stdout.flush()
     env = environment.for_worker(read_machine().devices[0]) | {"HF_HUB_OFFLINE": "1", TOKEN: token}
-    command = [sys.executable, "-m", "core.scoring.serving", "--workspace", str(workspace.root)]
+    command = [sys.executable, "-m", "core.scoring.service.serving", "--workspace", str(workspace.root)]
     command += ["--host", host, "--port", str(port)]
     if sys.platform == "win32":
         raise typer.Exit(subprocess.call(command, cwd=PROJECT_DIR, env=env))

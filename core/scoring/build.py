@@ -9,7 +9,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,13 @@ from core.datasets.examples import Example
 from core.evaluation.benchmarks import Item
 from core.evaluation.measures import measure
 from core.model import kernels, lean
-from core.model.adapter import add_adapter, base_alone, save_adapter, trainable
+from core.model.adapter import add_adapter, base_alone, load_weights, save_adapter, trainable
 from core.model.engines import Scorer, make_engine
 from core.model.loading import load_base
 from core.scoring import composition, sampling
 from core.scoring.bundle_card import write_card
 from core.scoring.composition import CHOICES, METRICS
+from core.scoring.ratings import Rated
 from core.training.configuration import TrainingConfig
 
 
@@ -49,6 +50,7 @@ class Recipe:
     alone: float = 0.4  # of the excerpts about one dimension
     double: int = 3_000
     transcripts: int = 1_600
+    rounds: int = 2  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
     with_reasons: float = 0.3
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
@@ -59,8 +61,13 @@ class Recipe:
     tokens_per_step: int = 3_000
 
 
-def build(recipe: Recipe, out: Path) -> dict[str, Any]:
-    """Train, measure and write an adapter with its card; return the card."""
+def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) -> dict[str, Any]:
+    """Train, measure and write an adapter with its card; return the card.
+
+    Args:
+        start: What an earlier round of the same recipe left, to go on from.
+        first: The round to begin with, 0 for the first.
+    """
     torch.manual_seed(recipe.seed)
     rubric = rubrics.find(recipe.rubric)
     folder = bases.locate("starter")
@@ -74,7 +81,11 @@ def build(recipe: Recipe, out: Path) -> dict[str, Any]:
     model = add_adapter(loaded.model, config)
     engine = lean.LeanEngine(model.get_base_model(), kernels.PLAIN, torch.bfloat16)
     began = time.monotonic()
-    steps = train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat))
+    if start:
+        load_weights(model, start / "adapter_model.safetensors")
+    steps = 0
+    for number in range(first, recipe.rounds):
+        steps += train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat, number))
     seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
     save_adapter(model, out, "starter")
@@ -129,13 +140,14 @@ def of_samples(rubric: Rubric, recipe: Recipe) -> list[Item]:
 Group = list[Encoded]  # questions about one transcript
 
 
-def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat) -> list[list[Group]]:
-    """Return what each step trains on; scenarios that are held out occur nowhere in it."""
+def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[list[Group]]:
+    """Return what each step of a round trains on; scenarios that are held out occur nowhere in it."""
+    seed = recipe.seed + 1_000 * number
     allowed = {one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}
-    random = np.random.default_rng([recipe.seed, 2_017])
+    random = np.random.default_rng([seed, 2_017])
     first, mixed = [], []
-    for about, count in ((1, recipe.single), (2, recipe.double)):
-        excerpts = sampling.make_excerpts(rubric, count, recipe.seed, about)
+    for about, count in ((1, recipe.single // (4 if number else 1)), (2, recipe.double)):
+        excerpts = sampling.make_excerpts(rubric, count, seed, about)
         examples = [
             example
             for one in excerpts
@@ -143,15 +155,26 @@ def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat
             for example in composition.ask(rubric, one, one.transcript, False, "train")
         ]
         steps = fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
-        alone = round(recipe.alone * len(steps)) if about == 1 else 0
+        alone = round(recipe.alone * len(steps)) if about == 1 and not number else 0
         first += steps[:alone]
         mixed += steps[alone:]
+    if number:
+        made = sampling.make(rubric, recipe.transcripts, seed, longest=recipe.longest)
+        composed = replace(composed, examples=ask_all(rubric, [one for one in made if one.bond in allowed]))
     groups = group_examples([one for one in composed.examples if one.extra["part"] == "train"], chat, recipe)
     groups = [groups[place] for place in random.permutation(len(groups))]
     reasoned = round(recipe.with_reasons * len(groups))
     mixed += fill_steps(groups[:reasoned], recipe)
     mixed += fill_steps([end_at_digit(one) for one in groups[reasoned:]], recipe)
     return first + [mixed[place] for place in random.permutation(len(mixed))]
+
+
+def ask_all(rubric: Rubric, made: Sequence[Rated]) -> list[Example]:
+    return [
+        example
+        for place, one in enumerate(made)
+        for example in composition.ask(rubric, one, one.transcript, place % 3 == 0, "train")
+    ]
 
 
 def group_examples(examples: Sequence[Example], chat: ChatFormat, recipe: Recipe) -> list[Group]:
@@ -260,9 +283,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    parser.add_argument("--rounds", type=int, default=Recipe.rounds)
+    parser.add_argument("--start", type=Path, help="folder of what an earlier round left, to go on from")
+    parser.add_argument("--first", type=int, default=0, help="the round to begin with, where one goes on")
     given = vars(parser.parse_args())
-    out = given.pop("out")
-    card = build(Recipe(**given), out)
+    out, start, first = given.pop("out"), given.pop("start"), given.pop("first")
+    card = build(Recipe(**given), out, start, first)
     print(json.dumps(card["figures"]))
 
 

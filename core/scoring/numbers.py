@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.catalog.rubrics import SCALE
-from core.scoring.calibration import Calibration
+from core.scoring.people.calibration import Calibration
 from core.scoring.result import Evidence, Score
 
 DIGITS = 5  # behind the point; what differs from machine to machine lies beyond

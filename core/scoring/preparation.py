@@ -7,7 +7,8 @@ from functools import cached_property
 
 from core.catalog.rubrics import Rubric
 from core.errors import TranscriptError
-from core.scoring import masking, sentences, suspicion
+from core.scoring import sentences
+from core.scoring.guard import masking, suspicion
 from core.scoring.labels import join
 from core.scoring.result import Flag, Passage
 from core.scoring.transcript import Transcript, Utterance, render

@@ -16,9 +16,10 @@ import torch
 from core.catalog.rubrics import Rubric
 from core.errors import ScoringError
 from core.paths import Workspace
-from core.scoring import asking, calibration, evidence, numbers, weights, writing
-from core.scoring.calibration import Calibration
+from core.scoring import asking, evidence, numbers, weights, writing
 from core.scoring.models import ScoringModel
+from core.scoring.people import calibration
+from core.scoring.people.calibration import Calibration
 from core.scoring.preparation import Prepared, Window, prepare, split
 from core.scoring.prompts import questions
 from core.scoring.result import Detail, Evidence, Score, Scored

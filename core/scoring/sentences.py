@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from core.scoring.folding import is_hidden
+from core.scoring.guard.folding import is_hidden
 
 MOST_WORDS = 70
 _CHUNK = 35

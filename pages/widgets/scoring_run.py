@@ -10,9 +10,11 @@ import streamlit as st
 from core.catalog.rubrics import Rubric
 from core.errors import AppError
 from core.paths import Workspace
-from core.scoring import client, masking, reading
+from core.scoring import reading
+from core.scoring.guard import masking
 from core.scoring.report import Entry
 from core.scoring.result import Scored
+from core.scoring.service import client
 from core.scoring.transcript import Transcript
 from pages.widgets.transcript_form import Given
 

@@ -10,10 +10,11 @@ from core.catalog import rubrics
 from core.catalog.rubrics import Rubric
 from core.errors import ServiceError
 from core.paths import Workspace
-from core.scoring import client, report
+from core.scoring import report
 from core.scoring.reading import read_transcript
 from core.scoring.report import Entry
 from core.scoring.result import Evidence, Flag, Score, Scored
+from core.scoring.service import client
 from core.scoring.transcript import Transcript
 from core.store import schema, scoring
 from core.store.connection import opened

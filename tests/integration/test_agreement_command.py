@@ -9,8 +9,8 @@ import pytest
 
 from core.catalog import rubrics
 from core.paths import Workspace
-from core.scoring import calibration, measuring
-from core.scoring.measuring import Measured
+from core.scoring.people import calibration, measuring
+from core.scoring.people.measuring import Measured
 from core.scoring.reading import read_transcript
 from core.scoring.transcript import Transcript
 from tests.integration.command import Command, make_command

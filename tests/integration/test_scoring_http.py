@@ -252,7 +252,7 @@ def test_without_any_model_the_service_says_why() -> None:
 
 
 def test_while_the_next_model_loads_for_long_the_one_before_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.scoring.stock.GRACE_S", 0.5)
+    monkeypatch.setattr("core.scoring.service.stock.GRACE_S", 0.5)
     models = Paced()
     with opened(models) as door:
         models.may_load.clear()

@@ -20,10 +20,11 @@ from pydantic import TypeAdapter
 from core.catalog import rubrics
 from core.errors import AppError, ServiceError
 from core.paths import PROJECT_DIR, Workspace
-from core.scoring import address, client, models, reading
-from core.scoring.problem import Problem
+from core.scoring import models, reading
 from core.scoring.result import Scored
 from core.scoring.scorer import Request, Scorer
+from core.scoring.service import address, client
+from core.scoring.service.problem import Problem
 from core.store import schema
 from core.store import scoring as kept_scores
 from core.store.connection import opened
@@ -160,7 +161,7 @@ def test_many_who_need_the_service_at_once_start_one(workspace: Workspace) -> No
         other = pool.submit(run_process, "score", "Nurse: Hello there.", "--scores-only", "--json", home=workspace.root)
         found = {one.result() for one in here}
         assert other.result().code == 0
-    assert len(found) == 1 and len(processes_of(workspace, "core.scoring.serving")) == 1
+    assert len(found) == 1 and len(processes_of(workspace, "core.scoring.service.serving")) == 1
 
 
 def test_the_production_adapter_is_followed_without_a_restart(workspace: Workspace) -> None:
@@ -210,14 +211,14 @@ def test_a_kill_during_a_batch_is_made_good(served: Workspace) -> None:
     assert [figures(one) for one in found if isinstance(one, Scored)] == [
         pytest.approx(figures(one), abs=1e-4) for one in whole * 3 if isinstance(one, Scored)
     ]
-    assert pid_of(served) != pid and len(processes_of(served, "core.scoring.serving")) == 1
+    assert pid_of(served) != pid and len(processes_of(served, "core.scoring.service.serving")) == 1
 
 
 def test_an_idle_service_ends_and_takes_its_address_along(workspace: Workspace) -> None:
     line = [
         sys.executable,
         "-m",
-        "core.scoring.serving",
+        "core.scoring.service.serving",
         "--workspace",
         str(workspace.root),
         "--private",
@@ -267,7 +268,7 @@ def test_serve_opens_a_port_with_a_token_that_is_shown_once(workspace: Workspace
         finally:
             process.terminate()
             rest = process.stdout.read() if process.stdout else ""
-    assert process.wait() == 0 and processes_of(workspace, "core.scoring.serving") == []
+    assert process.wait() == 0 and processes_of(workspace, "core.scoring.service.serving") == []
     assert token not in rest and LINES[:30] not in rest
 
 
@@ -351,7 +352,7 @@ def _ask_and_lose(door: Door, talk: str) -> None:
 def test_a_process_that_keeps_secrets_tells_failures_by_place_and_kind_alone() -> None:
     code = """
 import asyncio, logging, threading, warnings
-from core.scoring import discretion
+from core.scoring.service import discretion
 discretion.keep_secret()
 secret = "Zebulon" + " Quarkbottom"
 warnings.warn(secret)

@@ -8,9 +8,9 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from core.errors import MetricError
-from core.scoring import agreement
-from core.scoring.agreement import TITLES
-from core.scoring.resampling import Figure
+from core.scoring.people import agreement
+from core.scoring.people.agreement import TITLES
+from core.scoring.people.resampling import Figure
 
 GAP = np.nan
 KRIPPENDORFF = np.array(
@@ -73,7 +73,7 @@ def slow_icc(table: np.ndarray, kind: str) -> float:
 
 
 def test_a_thousand_random_cases_equal_the_slow_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.scoring.resampling.RESAMPLES", 2)  # only the values are looked at
+    monkeypatch.setattr("core.scoring.people.resampling.RESAMPLES", 2)  # only the values are looked at
     random = np.random.default_rng(5)
     for _ in range(1000):
         count, raters = int(random.integers(4, 25)), int(random.integers(2, 5))
@@ -104,7 +104,7 @@ def test_a_thousand_random_cases_equal_the_slow_formulas(monkeypatch: pytest.Mon
 
 def test_weights_count_like_transcripts_that_are_there_so_often() -> None:
     """The bootstrap rests on it: a transcript drawn twice must count as if it stood in the file twice."""
-    from core.scoring import formulas
+    from core.scoring.people import formulas
 
     random = np.random.default_rng(8)
     table = random.integers(1, 6, (12, 3)).astype(float)
@@ -130,7 +130,7 @@ def test_weights_count_like_transcripts_that_are_there_so_often() -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.scoring.resampling.RESAMPLES", 500)
+    monkeypatch.setattr("core.scoring.people.resampling.RESAMPLES", 500)
     random = np.random.default_rng(3)
     held, cases = {"pearson": 0, "icc": 0, "error": 0}, 200
     truth = {"pearson": 0.8, "icc": 0.8, "error": 2 * 0.5 / np.sqrt(np.pi)}

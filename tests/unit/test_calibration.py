@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import DataError
-from core.scoring import calibration
-from core.scoring.calibration import Calibration, Curve
+from core.scoring.people import calibration
+from core.scoring.people.calibration import Calibration, Curve
 
 
 def model_that_says(count: int, seed: int, steepness: float, moved: float) -> tuple[np.ndarray, np.ndarray]:

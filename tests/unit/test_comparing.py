@@ -5,8 +5,8 @@ import pytest
 
 from core.catalog import rubrics
 from core.errors import MetricError
-from core.scoring import comparing
-from core.scoring.comparing import Comparison
+from core.scoring.people import comparing
+from core.scoring.people.comparing import Comparison
 
 RUBRIC = rubrics.find("conversation")
 IDS = [one.id for one in RUBRIC.dimensions]
@@ -37,7 +37,7 @@ def test_the_model_nearer_to_people_is_told(first: float, second: float, outcome
 
 
 def test_equal_models_are_called_different_no_more_often_than_the_level_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.scoring.resampling.RESAMPLES", 10)  # the outcome rests on the signs alone
+    monkeypatch.setattr("core.scoring.people.resampling.RESAMPLES", 10)  # the outcome rests on the signs alone
     found = [compare(30, 0.6, 0.6, seed) for seed in range(60)]
     assert sum(one.outcome != "not proven" for one in found) <= 7
     families = sum(any(part.outcome != "not proven" for part in one.dimensions) for one in found)

@@ -179,7 +179,7 @@ def test_a_wide_except_stands_only_in_the_outermost_frame_of_a_worker() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler) and _is_wide(node.type) and not _raises_again(node)
     }
-    assert wide == {"core.process.frame", "core.evaluation.jailed", "core.scoring.stock"}
+    assert wide == {"core.process.frame", "core.evaluation.jailed", "core.scoring.service.stock"}
 
 
 def _is_wide(kind: ast.expr | None) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.catalog.rubrics import find
-from core.scoring.masking import find_private, mask
+from core.scoring.guard.masking import find_private, mask
 from core.scoring.reading import read_transcript
 from core.scoring.transcript import Transcript, Utterance
 

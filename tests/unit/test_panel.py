@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.catalog import rubrics
-from core.scoring.panel import arrange
+from core.scoring.people.panel import arrange
 from core.scoring.ratings import Rated
 from core.scoring.transcript import Transcript, Utterance
 

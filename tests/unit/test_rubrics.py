@@ -9,8 +9,8 @@ import pytest
 from core.catalog import rubrics
 from core.errors import CatalogError, NotFound
 from core.paths import PROJECT_DIR, Workspace
+from core.scoring.guard.suspicion import find_flags
 from core.scoring.reading import read_transcript
-from core.scoring.suspicion import find_flags
 from tests.integration.command import Command, make_command
 
 GUIDE = (PROJECT_DIR / "docs" / "add-a-rubric.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.catalog.rubrics import find
+from core.scoring.guard.suspicion import cut, find_flags
 from core.scoring.labels import join
 from core.scoring.reading import read_transcript
-from core.scoring.suspicion import cut, find_flags
 from core.scoring.transcript import Transcript, Utterance
 
 RUBRIC = find("conversation")

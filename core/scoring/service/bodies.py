@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from core.catalog.rubrics import DEFAULT, Rubric
 from core.errors import TranscriptError
-from core.scoring import masking, reading
-from core.scoring.problem import Refused
+from core.scoring import reading
+from core.scoring.guard import masking
 from core.scoring.result import Detail
+from core.scoring.service.problem import Refused
 from core.scoring.transcript import Transcript
 
 MOST_BYTES = 1024**2

@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 
 from core.catalog.rubrics import Rubric
-from core.scoring import concepts, phrases
-from core.scoring.concepts import patterns_of, titles
+from core.scoring.guard import concepts, phrases
+from core.scoring.guard.concepts import patterns_of, titles
 
 
 class Sentence:

@@ -4,10 +4,10 @@ import re
 
 from core.catalog.rubrics import Rubric
 from core.scoring import sentences
-from core.scoring.folding import decode, find_hidden, find_spread, fold, mixes_scripts, undisguise
+from core.scoring.guard.folding import decode, find_hidden, find_spread, fold, mixes_scripts, undisguise
+from core.scoring.guard.rules import follows_on, judge, judge_spread
 from core.scoring.labels import ROLES, join
 from core.scoring.result import Flag
-from core.scoring.rules import follows_on, judge, judge_spread
 from core.scoring.sentences import Span
 from core.scoring.transcript import Transcript, Utterance
 

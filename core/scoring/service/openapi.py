@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
-from core.scoring.bodies import MOST_TRANSCRIPTS, BatchBody, ScoreBody
-from core.scoring.problem import KINDS, MEDIA_TYPE, Problem, describe
 from core.scoring.result import Scored
+from core.scoring.service.bodies import MOST_TRANSCRIPTS, BatchBody, ScoreBody
+from core.scoring.service.problem import KINDS, MEDIA_TYPE, Problem, describe
 
 EXAMPLE: dict[str, Any] = {
     "scores": {

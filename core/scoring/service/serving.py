@@ -1,4 +1,4 @@
-"""The process that serves: `python -m core.scoring.serving --workspace DIR [--host H] [--port N] [--private]`.
+"""The process that serves: `python -m core.scoring.service.serving --workspace DIR [--host H] [--port N] [--private]`.
 
 The private one belongs to a workspace's page and command. It holds scoring.lock, tells its address in scoring.json, and
 ends by itself when nobody has asked for a while.
@@ -25,12 +25,13 @@ from core.catalog.rubrics import Rubric
 from core.errors import AppError, BadInput, ServiceError
 from core.paths import Workspace
 from core.process.liveness import FileLock, ProcessIdentity
-from core.scoring import address, discretion, models
-from core.scoring.address import Address
+from core.scoring import models
 from core.scoring.models import ScoringModel
 from core.scoring.result import Scored
-from core.scoring.service import TIMEOUT_S, Catalogue, make_app
-from core.scoring.stock import Loaded
+from core.scoring.service import address, discretion
+from core.scoring.service.address import Address
+from core.scoring.service.app import TIMEOUT_S, Catalogue, make_app
+from core.scoring.service.stock import Loaded
 from core.scoring.transcript import Transcript
 from core.store import schema, scoring
 
@@ -128,7 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m core.scoring.serving", description="Serve scores over HTTP.")
+    parser = argparse.ArgumentParser(
+        prog="python -m core.scoring.service.serving", description="Serve scores over HTTP."
+    )
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)

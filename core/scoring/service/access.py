@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.scoring.problem import MEDIA_TYPE, Problem, Refused, describe
+from core.scoring.service.problem import MEDIA_TYPE, Problem, Refused, describe
 
 OPEN = "/health"
 LOCAL = ("127.0.0.1", "localhost", "::1")

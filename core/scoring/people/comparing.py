@@ -14,9 +14,9 @@ from core.catalog.rubrics import Rubric
 from core.errors import MetricError
 from core.evaluation.comparison import LEVEL, Outcome, permutation_p
 from core.evaluation.families import holm
-from core.scoring import agreement
-from core.scoring.agreement import Agreement, Scores
-from core.scoring.resampling import LEAST, Figure, estimate, index_groups
+from core.scoring.people import agreement
+from core.scoring.people.agreement import Agreement, Scores
+from core.scoring.people.resampling import LEAST, Figure, estimate, index_groups
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The process behind `core.scoring.measuring`: transcripts come in through a pipe, scores leave as lines of JSON."""
+"""The process behind `measuring`: transcripts come in through a pipe, scores leave as lines of JSON."""
 
 import json
 import os
@@ -12,9 +12,11 @@ from core.catalog import rubrics
 from core.catalog.rubrics import Rubric
 from core.errors import AppError, TranscriptError
 from core.paths import Workspace
-from core.scoring import calibration, discretion, models
+from core.scoring import models
+from core.scoring.people import calibration
 from core.scoring.reading import read_transcript
 from core.scoring.scorer import Request, Scorer
+from core.scoring.service import discretion
 
 TOGETHER = 8
 

@@ -16,8 +16,8 @@ from core.catalog.bases import fingerprint
 from core.catalog.rubrics import SCALE
 from core.errors import DataError, MetricError
 from core.paths import Workspace
-from core.scoring.agreement import Scores
-from core.scoring.resampling import SEED, index_groups
+from core.scoring.people.agreement import Scores
+from core.scoring.people.resampling import SEED, index_groups
 from core.store import scoring
 from core.store.connection import opened
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from core.catalog.rubrics import Rubric
 from core.errors import AppError, ServiceError
-from core.scoring.problem import Refused
 from core.scoring.result import Scored
-from core.scoring.stock import Loaded, Models, Stock, Wanted, guard
+from core.scoring.service.problem import Refused
+from core.scoring.service.stock import Loaded, Models, Stock, Wanted, guard
 
 MOST_WAITING = 64
 WORDS_AT_ONCE = 8_000

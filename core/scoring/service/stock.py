@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from core.catalog.rubrics import Rubric
 from core.errors import AppError
-from core.scoring.problem import Refused
 from core.scoring.result import Detail, Scored
+from core.scoring.service.problem import Refused
 from core.scoring.transcript import Transcript
 
 LOADED_AT_ONCE = 3

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from core.errors import MetricError
-from core.scoring import formulas
-from core.scoring.formulas import Pairwise
-from core.scoring.resampling import LEAST, Figure, estimate
+from core.scoring.people import formulas
+from core.scoring.people.formulas import Pairwise
+from core.scoring.people.resampling import LEAST, Figure, estimate
 
 TITLES = {
     "pearson": "Pearson",

@@ -1,7 +1,7 @@
 """Measures of agreement as formulas of weights: how often each transcript counts.
 
 Everywhere `weights` is (resamples, transcripts) and the result (resamples,), NaN where a measure is undefined. What
-each measure means, and where it comes from, stands in `core.scoring.agreement`.
+each measure means, and where it comes from, stands in `core.scoring.people.agreement`.
 """
 
 from collections.abc import Callable

@@ -19,7 +19,7 @@ from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process import environment
 from core.scoring import models
-from core.scoring.calibration import Calibration
+from core.scoring.people.calibration import Calibration
 from core.scoring.transcript import Transcript
 
 OVERALL = "overall"
@@ -32,7 +32,7 @@ class Measured:
     Attributes:
         model: An adapter's id, "bundled" or "base".
         name: For people.
-        files: Names the weights, see `core.scoring.calibration.name_files`.
+        files: Names the weights, see `core.scoring.people.calibration.name_files`.
         expected: By dimension, (transcripts,) expected scores; NaN where a transcript could not be scored.
         windows: (transcripts,) in how many windows each was read, 0 where it could not be scored.
         problems: By the transcript's place, why it could not be scored.
@@ -82,7 +82,7 @@ def measure(
     """
     models.resolve(workspace, rubric, asked)  # a wrong name is told before a process loads anything
     machine = read_machine()
-    command = [sys.executable, "-m", "core.scoring.measurer", str(workspace.root)]
+    command = [sys.executable, "-m", "core.scoring.people.measurer", str(workspace.root)]
     env = environment.for_worker(machine.devices[0]) | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     question = {"rubric": rubric.id, "adapter": asked, "transcripts": [one.render() for one in transcripts]}
     answers: list[dict[str, Any]] = []

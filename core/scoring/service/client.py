@@ -21,10 +21,10 @@ from core.hardware.readings import read_machine
 from core.paths import PROJECT_DIR, Workspace
 from core.process import environment
 from core.process.liveness import is_held
-from core.scoring import address
-from core.scoring.address import Address
-from core.scoring.problem import Problem, describe, error_of
 from core.scoring.result import Detail, Scored
+from core.scoring.service import address
+from core.scoring.service.address import Address
+from core.scoring.service.problem import Problem, describe, error_of
 from core.scoring.transcript import Transcript
 
 WAIT_S = 600.0
@@ -122,7 +122,7 @@ def _start(workspace: Workspace) -> None:
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
     with log.open("ab") as stream:
         _started[workspace.root] = subprocess.Popen(
-            [sys.executable, "-m", "core.scoring.serving", "--workspace", str(workspace.root), "--private"],
+            [sys.executable, "-m", "core.scoring.service.serving", "--workspace", str(workspace.root), "--private"],
             cwd=PROJECT_DIR,
             env=env,
             stdin=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from core.catalog.rubrics import DEFAULT, Rubric, find
 from core.datasets.doctor.privacy import Spot, find_personal, find_secrets, hide
-from core.scoring.identifiers import FORMS, SITES, Form
+from core.scoring.guard.identifiers import FORMS, SITES, Form
 from core.scoring.labels import ROLES, join
 from core.scoring.transcript import Transcript, Utterance
 

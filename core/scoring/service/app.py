@@ -22,13 +22,13 @@ from starlette.requests import ClientDisconnect
 
 from core.catalog.rubrics import DEFAULT, Rubric
 from core.errors import AppError
-from core.scoring import bodies, openapi
-from core.scoring.access import Figures, Gate, Refusal
-from core.scoring.bodies import BatchBody, Options, ScoreBody
-from core.scoring.problem import Problem, Refused, describe, problem_of
-from core.scoring.queue import MOST_WAITING, Queue, Ticket
 from core.scoring.result import Scored
-from core.scoring.stock import Models, Wanted
+from core.scoring.service import bodies, openapi
+from core.scoring.service.access import Figures, Gate, Refusal
+from core.scoring.service.bodies import BatchBody, Options, ScoreBody
+from core.scoring.service.problem import Problem, Refused, describe, problem_of
+from core.scoring.service.queue import MOST_WAITING, Queue, Ticket
+from core.scoring.service.stock import Models, Wanted
 from core.scoring.transcript import Transcript
 
 TIMEOUT_S = 60.0
