@@ -50,6 +50,7 @@ class Recipe:
     alone: float = 0.4  # of the excerpts about one dimension
     double: int = 3_000
     transcripts: int = 1_600
+    later: int = 2_400  # transcripts of each later round
     rounds: int = 2  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
     with_reasons: float = 0.3
     longest: int = 130  # words: short ones give more different conversations in the same time
@@ -159,7 +160,7 @@ def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat
         first += steps[:alone]
         mixed += steps[alone:]
     if number:
-        made = sampling.make(rubric, recipe.transcripts, seed, longest=recipe.longest)
+        made = sampling.make(rubric, recipe.later, seed, longest=recipe.longest)
         composed = replace(composed, examples=ask_all(rubric, [one for one in made if one.bond in allowed]))
     groups = group_examples([one for one in composed.examples if one.extra["part"] == "train"], chat, recipe)
     groups = [groups[place] for place in random.permutation(len(groups))]
@@ -278,6 +279,7 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=Recipe.single)
     parser.add_argument("--double", type=int, default=Recipe.double)
     parser.add_argument("--transcripts", type=int, default=Recipe.transcripts)
+    parser.add_argument("--later", type=int, default=Recipe.later)
     parser.add_argument("--tokens-per-step", type=int, default=Recipe.tokens_per_step)
     parser.add_argument("--longest", type=int, default=Recipe.longest)
     parser.add_argument("--seed", type=int, default=Recipe.seed)

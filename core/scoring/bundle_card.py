@@ -13,10 +13,21 @@ def write_card(card: dict[str, Any], rubric: Rubric) -> str:
     tables = "\n".join(_write_table(TITLES[name], found, rubric) for name, found in card["figures"].items())
     dimensions = ", ".join(one.title.lower() for one in rubric.dimensions)
     excerpts = sum(recipe["single"] // (4 if number else 1) + recipe["double"] for number in range(recipe["rounds"]))
-    transcripts = recipe["rounds"] * recipe["transcripts"]
+    transcripts = recipe["transcripts"] + (recipe["rounds"] - 1) * recipe["later"]
     data = f"{excerpts:,} made excerpts and {transcripts:,} made transcripts of about {recipe['longest']} words"
     steps = f"{card['steps']:,} steps of about {recipe['tokens_per_step']:,} tokens"
-    flags = ("rounds", "single", "double", "transcripts", "longest", "seed", "rank", "learning_rate", "tokens_per_step")
+    flags = (
+        "rounds",
+        "single",
+        "double",
+        "transcripts",
+        "later",
+        "longest",
+        "seed",
+        "rank",
+        "learning_rate",
+        "tokens_per_step",
+    )
     options = " ".join(f"--{name.replace('_', '-')} {recipe[name]:g}" for name in flags)
     return f"""---
 license: mit
