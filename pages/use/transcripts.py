@@ -54,7 +54,7 @@ def choose_how() -> Choice:
 
 def show_form() -> None:
     """Draw the way in; a press scores what is given and remembers it for this browser tab alone."""
-    given = transcript_form.show()
+    given = transcript_form.show(st.session_state.get("transcript_rubric", next(iter(known))), workspace)
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Score", type="primary", icon=":material/play_arrow:", key="transcript_score")
         choice = choose_how()
@@ -93,6 +93,11 @@ def show_result(shown: Shown) -> None:
         st.info(
             "The base scored this, which was never trained to: the numbers mean little. Options offer others.",
             icon=":material/info:",
+        )
+    if entry.scored.adapter == models.BUNDLED:
+        st.caption(
+            "The shipped adapter runs on the small starter. It knows the phrases of the made samples, not real talk. "
+            "For real use, train a larger base on transcripts that people rated (New job, A rubric)."
         )
     if beside:
         st.caption(f"Bars: {plain(shown.choice.model_name)}. Marks: {plain(beside[0])}.")

@@ -3,14 +3,15 @@
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import streamlit as st
 
-from core.paths import DATA_DIR
+from core.catalog import rubrics
+from core.paths import Workspace
+from core.scoring import models, sampling
 from pages.widgets.text import plain
 
-SAMPLES_DIR = DATA_DIR / "transcripts" / "samples"
+MADE, MADE_SEED = 40, 20_261
 ENDINGS = ["txt", "md", "json", "jsonl", "vtt", "srt"]
 MOST_FILES = 64
 PASTED = "Pasted conversation"
@@ -24,19 +25,21 @@ class Given:
     content: str | bytes
 
 
-@lru_cache(maxsize=4)
-def samples(folder: Path = SAMPLES_DIR) -> dict[str, str]:
-    """Return the shipped conversations by title."""
-    found = {}
-    for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                row = json.loads(line)
-                found[row["title"]] = row["transcript"]
-    return found
+@lru_cache(maxsize=8)
+def samples(rubric_id: str, workspace: Workspace) -> dict[str, str]:
+    """Return conversations to try, by title: made of phrases, in scenarios that the shipped adapter has not seen, then
+    written-out ones."""
+    rubric = rubrics.find(rubric_id, workspace)
+    found: dict[str, str] = {}
+    if models.has_bundle(rubric):
+        card = json.loads((models.BUNDLES / rubric.id / "card.json").read_text(encoding="utf-8"))
+        for one in sampling.make(rubric, MADE, MADE_SEED, longest=150):
+            if one.bond not in card["trained_on"]:
+                found.setdefault(f"Made: {one.bond.replace('/', ', ').replace('-', ' ')}", one.transcript.render())
+    return found | {f"Written: {one.title}": one.transcript.render() for one in sampling.read_samples(rubric)}
 
 
-def show() -> list[Given]:
+def show(rubric_id: str, workspace: Workspace) -> list[Given]:
     """Draw the way in, and return what is given now."""
     kind = st.segmented_control(
         "Conversation", ["Paste", "Files", "Sample"], default="Paste", required=True, key="transcript_source"
@@ -44,7 +47,7 @@ def show() -> list[Given]:
     if kind == "Files":
         return _files()
     if kind == "Sample":
-        return _sample()
+        return _sample(samples(rubric_id, workspace))
     text = st.text_area(
         "Conversation",
         key="transcript_text",
@@ -74,10 +77,9 @@ def _files() -> list[Given]:
     return [Given(one.name, one.getvalue()) for one in dropped[:MOST_FILES]]
 
 
-def _sample() -> list[Given]:
-    known = samples()
+def _sample(known: dict[str, str]) -> list[Given]:
     if not known:
-        st.info("No samples are shipped with this copy.", icon=":material/info:")
+        st.info("No conversations are shipped for this rubric. Paste one of yours.", icon=":material/info:")
         return []
     title = st.selectbox("Sample", list(known), key="transcript_sample", label_visibility="collapsed")
     with st.container(height=260, border=True):
