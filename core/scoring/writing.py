@@ -59,4 +59,4 @@ def _read(model: Any, stem: Sequence[int], rows: int, device: torch.device) -> A
 
 def _decode(chat: Any, tokens: list[int]) -> str:
     end = next((place for place, token in enumerate(tokens) if token in chat.stop_ids), len(tokens))
-    return str(chat.decode(tokens[:end]))
+    return str(chat.decode(tokens[:end])).replace("\ufffd", "")  # half a character that was never finished

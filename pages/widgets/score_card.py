@@ -15,7 +15,7 @@ from pages.widgets.text import plain
 
 COLORS = ("#1f8f7b", "#4c7fb8", "#b87a20", "#8a63a8", "#b4586a", "#5f8a3a", "#7a6a58", "#3f8f9f")
 _STYLE = """<style>
-.sc-row{display:grid;grid-template-columns:9.5rem 1fr 2.6rem;gap:0 .9rem;align-items:center;margin:.2rem 0 .1rem}
+.sc-row{display:grid;grid-template-columns:9.4em 1fr 2em;gap:0 .9em;align-items:center;margin:.2rem 0 .1rem}
 .sc-name{font-weight:600;line-height:1.25}
 .sc-share{opacity:.65;font-size:.8em;font-weight:400}
 .sc-track{position:relative;height:.72rem;border-radius:.4rem;background:rgba(127,127,127,.18)}
@@ -23,12 +23,12 @@ _STYLE = """<style>
 .sc-tick{position:absolute;top:0;bottom:0;width:1px;background:rgba(127,127,127,.35)}
 .sc-other{position:absolute;top:-.22rem;bottom:-.22rem;width:3px;border-radius:2px;background:currentColor;opacity:.75}
 .sc-number{font-size:1.35em;font-weight:650;text-align:right;font-variant-numeric:tabular-nums}
-.sc-why{margin:.05rem 0 .75rem 10.4rem;line-height:1.4}
+.sc-why{margin:.05em 0 .75em 10.3em;line-height:1.4}
 .sc-sure{opacity:.65;font-size:.85em}
 .sc-all{display:flex;gap:.5rem;align-items:baseline;margin:0 0 .8rem}
 .sc-big{font-size:2.9em;font-weight:700;line-height:1;font-variant-numeric:tabular-nums}
 .sc-large .sc-big{font-size:5.5em}.sc-large{font-size:1.3em}
-@media(max-width:640px){.sc-row{grid-template-columns:6.6rem 1fr 2rem}.sc-why{margin-left:0}}
+@media(max-width:640px){.sc-row{grid-template-columns:7.6em 1fr 2em}.sc-why{margin-left:0}}
 </style>"""
 
 
