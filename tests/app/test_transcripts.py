@@ -108,7 +108,7 @@ def test_a_correction_is_stored_with_who_gave_it(open_page: Callable[..., AppTes
     shown: Shown = tab.session_state["transcripts_shown"]
     before = shown.entries[0].scored.scores[DIMENSIONS[0]].score
     wanted = 1 if before > 2 else 5
-    next(one for one in tab.get("button_group") if one.label == "Empathy").set_value([wanted])
+    next(one for one in tab.button_group if one.label == "Empathy").set_value(wanted)
     next(one for one in tab.text_input if one.label == "Your name").set_value("Ada")
     tab = press(tab, "Store the correction")
     assert not tab.error

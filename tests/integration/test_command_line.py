@@ -298,7 +298,9 @@ COMMANDS = [
     ["data"],
     *[["jobs", name] for name in ("list", "show", "log", "diff", "cancel", "pause", "resume", "retry", "priority")],
     *[["data", name] for name in ("import", "check", "split", "mix", "list", "show", "delete", "make")],
-    *[[name] for name in ("leaderboard", "results", "matrix")],
+    *[[name] for name in ("leaderboard", "results", "matrix", "score", "serve", "agreement")],
+    ["corrections"],
+    *[["corrections", name] for name in ("list", "export", "dataset", "delete")],
     ["benchmarks"],
     *[["benchmarks", name] for name in ("list", "show", "add", "delete")],
     ["models"],
@@ -322,7 +324,7 @@ def test_help_is_short_and_says_what_the_command_does(words: list[str], atelier:
 def test_the_list_of_commands_to_be_helped_with_is_whole() -> None:
     groups = {
         "": main.app, "jobs": main.jobs.app, "data": main.data.app, "benchmarks": main.own_benchmarks.app,
-        "models": main.models.app,
+        "models": main.models.app, "corrections": main.corrections.app,
     }  # fmt: skip
     known = {
         " ".join(filter(None, [group, command.name or command.callback.__name__]))  # type: ignore[union-attr]
