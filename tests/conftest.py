@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +40,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 def end_processes(workspace: Workspace) -> None:
     """Kill every process that works for this workspace."""
     for process in processes_of(workspace):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            process.kill()
     psutil.wait_procs(processes_of(workspace), timeout=5)
 
 

@@ -7,7 +7,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.catalog import rubrics
-from core.catalog.rubrics import Rubric
 from core.errors import ServiceError
 from core.paths import Workspace
 from core.scoring import report
@@ -15,7 +14,6 @@ from core.scoring.reading import read_transcript
 from core.scoring.report import Entry
 from core.scoring.result import Evidence, Flag, Score, Scored
 from core.scoring.service import client
-from core.scoring.transcript import Transcript
 from core.store import schema, scoring
 from core.store.connection import opened
 from pages.widgets.scoring_run import Choice, Shown
@@ -151,7 +149,7 @@ def scored_as(score: int, said: str = SAID) -> Scored:
     )
 
 
-def draw(rubric: Rubric, transcript: Transcript, scored: Scored) -> None:
+def draw(rubric, transcript, scored):  # its source is run by itself, where no type is known
     from pages.widgets import transcript_view
 
     transcript_view.show(rubric, transcript, scored)

@@ -188,7 +188,10 @@ def test_the_production_adapter_is_followed_without_a_restart(workspace: Workspa
         os.kill(pid, signal.SIGKILL)
         answer = asking.result()[0]
     assert isinstance(answer, Scored) and answer.adapter == first.id and figures(answer) == figures(before)
+    client.ensure_service(workspace)  # the answer may have come before the end
     assert pid_of(workspace) != pid
+    again = client.score(workspace, [LINES], detail="scores")[0]
+    assert isinstance(again, Scored) and again.adapter == first.id
 
     # A damaged one is rolled back by the registry, and the service goes on with the one before.
     rubric_adapters.promote(workspace, second)

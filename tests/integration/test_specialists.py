@@ -206,7 +206,7 @@ def test_wrong_wishes_are_refused_in_a_sentence_and_nothing_is_queued(
         ((*own, "--data", empty), ("holds no file of the specialist 'sentiment'", "train.tsv")),
         ((*own, "--data", tmp_path / "nowhere.csv"), ("nowhere.csv",)),
         ((*own, "--rows", 20), ("at least 30",)),
-        (("--rows", 20, "--industry", "finance"), ("belong to --specialist",)),
+        (("--rows", 20, "--industry", "finance"), ("--rows to --specialist",)),
     ]
     for words, parts in refusals:
         assert_refused(atelier("train", *words), *parts)
