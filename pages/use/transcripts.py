@@ -141,7 +141,7 @@ if st.session_state.get(PRESENTING) and shown and shown.entries:
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     st.title("Transcripts", anchor=False)
     present = st.empty()
-left, right = st.columns([4, 7], gap="large")
+left, right = st.columns([5, 7], gap="medium")
 with left, errors.shown():
     show_form()
     correction_form.show_stored(workspace, known[st.session_state["transcript_rubric"]])
