@@ -27,10 +27,11 @@ def picked(shown: Shown) -> int:
 def pick(shown: Shown) -> int:
     """Draw the table of several conversations, and return the place of the one chosen in it."""
     dimensions = shown.rubric.dimensions
+    flagged = any(one.scored.flags for one in shown.entries)
     rows = [
         {"Conversation": one.name, "Overall": one.scored.overall}
         | {part.title: one.scored.scores[part.id].score for part in dimensions}
-        | {"Not scored": len(one.scored.flags) or None}
+        | ({"Not scored": len(one.scored.flags)} if flagged else {})
         for one in shown.entries
     ]
     chosen = st.dataframe(
