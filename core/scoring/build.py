@@ -33,7 +33,10 @@ from core.scoring import composition, sampling
 from core.scoring.bundle_card import write_card
 from core.scoring.composition import CHOICES, METRICS
 from core.scoring.ratings import Rated
+from core.scoring.transcript import Transcript
 from core.training.configuration import TrainingConfig
+
+REWORDED = 60  # transcripts of the test with new phrases
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Recipe:
 
     Excerpts about one dimension come first, then these, others about two and whole transcripts in turns: what a phrase
     says of a score is learned from little text, where to look for it from more. Most questions end with the digit, some
-    with a reason.
+    with a reason. A fifth of the phrases is kept out, for a test of its own.
     """
 
     rubric: str = "conversation"
@@ -53,6 +56,7 @@ class Recipe:
     later: int = 2_400  # transcripts of each later round
     rounds: int = 2  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
     with_reasons: float = 0.3
+    disturbed: float = 0.4  # of excerpts and transcripts: with passages in them that must change nothing
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
     seed: int = 1
@@ -92,7 +96,11 @@ def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) 
     save_adapter(model, out, "starter")
     halve(out / "adapter_model.safetensors", model)
     model.eval()
-    tests = {"made": list(composed.benchmark.items), "written": of_samples(rubric, recipe)}
+    tests = {
+        "made": list(composed.benchmark.items),
+        "reworded": ask_about(rubric, recipe, make_reworded(rubric, recipe, composed)),
+        "written": ask_about(rubric, recipe, sampling.read_samples(rubric)),
+    }
     figures: dict[str, dict[str, Any]] = {}
     for name, items in ((name, items) for name, items in tests.items() if items):
         with base_alone(model):
@@ -108,7 +116,7 @@ def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) 
         "steps": steps,
         "seconds": round(seconds),
         "figures": figures,
-        "trained_on": sorted({one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}),
+        "trained_on": sorted(groups_of(composed)),
         "made_on": time.strftime("%Y-%m-%d"),
     }
     (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -117,23 +125,36 @@ def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) 
 
 
 def compose(recipe: Recipe, rubric: Rubric) -> Composition:
-    rated = sampling.make(rubric, recipe.transcripts, recipe.seed, longest=recipe.longest)
+    rated = sampling.make(rubric, recipe.transcripts, recipe.seed, longest=recipe.longest, phrases="known")
     return composition.of_rubric(
         rubric,
         rated,
         recipe.seed,
         count=composition.counter_of("starter"),
         max_length=recipe.max_length,
+        disturbed=recipe.disturbed,
     )
 
 
-def of_samples(rubric: Rubric, recipe: Recipe) -> list[Item]:
-    """Return the questions about the written-out transcripts; no training has seen them."""
+def groups_of(composed: Composition) -> set[str]:
+    """Return the scenarios that are trained on."""
+    return {one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}
+
+
+def make_reworded(rubric: Rubric, recipe: Recipe, composed: Composition) -> list[Rated]:
+    """Return transcripts of held-out scenarios, in phrases that are kept out of the training."""
+    known = groups_of(composed)
+    made = sampling.make(rubric, 10 * REWORDED, recipe.seed + 500, longest=recipe.longest, phrases="kept out")
+    return [one for one in made if one.bond not in known][:REWORDED]
+
+
+def ask_about(rubric: Rubric, recipe: Recipe, rated: Sequence[Rated]) -> list[Item]:
+    """Return the questions about transcripts that no training has seen."""
     count = composition.counter_of("starter")
     budget = composition.budget_of(rubric, count, recipe.max_length)
     return [
         item
-        for number, one in enumerate(sampling.read_samples(rubric), 1)
+        for number, one in enumerate(rated, 1)
         for item in composition.ask_items(rubric, one, number, budget, count)
     ]
 
@@ -144,24 +165,29 @@ Group = list[Encoded]  # questions about one transcript
 def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[list[Group]]:
     """Return what each step of a round trains on; scenarios that are held out occur nowhere in it."""
     seed = recipe.seed + 1_000 * number
-    allowed = {one.extra["group"] for one in composed.examples if one.extra["part"] == "train"}
+    allowed = groups_of(composed)
     random = np.random.default_rng([seed, 2_017])
     first, mixed = [], []
+
+    def told(one: Rated) -> Transcript:
+        return sampling.disturb(one.transcript, random) if random.random() < recipe.disturbed else one.transcript
+
     for about, count in ((1, recipe.single // (4 if number else 1)), (2, recipe.double)):
-        excerpts = sampling.make_excerpts(rubric, count, seed, about)
+        excerpts = sampling.make_excerpts(rubric, count, seed, about, phrases="known")
         examples = [
             example
             for one in excerpts
             if one.bond in allowed
-            for example in composition.ask(rubric, one, one.transcript, False, "train")
+            for example in composition.ask(rubric, one, told(one), False, "train")
         ]
         steps = fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
         alone = round(recipe.alone * len(steps)) if about == 1 and not number else 0
         first += steps[:alone]
         mixed += steps[alone:]
     if number:
-        made = sampling.make(rubric, recipe.later, seed, longest=recipe.longest)
-        composed = replace(composed, examples=ask_all(rubric, [one for one in made if one.bond in allowed]))
+        made = sampling.make(rubric, recipe.later, seed, longest=recipe.longest, phrases="known")
+        chosen = [replace(one, transcript=told(one)) for one in made if one.bond in allowed]
+        composed = replace(composed, examples=ask_all(rubric, chosen))
     groups = group_examples([one for one in composed.examples if one.extra["part"] == "train"], chat, recipe)
     groups = [groups[place] for place in random.permutation(len(groups))]
     reasoned = round(recipe.with_reasons * len(groups))
@@ -284,6 +310,7 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=Recipe.longest)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
+    parser.add_argument("--disturbed", type=float, default=Recipe.disturbed)
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--rounds", type=int, default=Recipe.rounds)
     parser.add_argument("--start", type=Path, help="folder of what an earlier round left, to go on from")

@@ -5,7 +5,11 @@ from typing import Any
 from core.catalog.rubrics import Rubric
 
 AIM = 0.6  # weighted kappa on made transcripts of unseen scenarios, in each dimension
-TITLES = {"made": "Made transcripts of scenarios that training did not see", "written": "Written-out samples"}
+TITLES = {
+    "made": "Made transcripts of scenarios that training did not see",
+    "reworded": "The same in phrases that training did not see either",
+    "written": "Written-out samples",
+}
 
 
 def write_card(card: dict[str, Any], rubric: Rubric) -> str:
@@ -25,6 +29,7 @@ def write_card(card: dict[str, Any], rubric: Rubric) -> str:
         "longest",
         "seed",
         "rank",
+        "disturbed",
         "learning_rate",
         "tokens_per_step",
     )
@@ -54,9 +59,9 @@ A small adapter for first runs and demos of Atelier, offline.
 Quadratic-weighted kappa and mean error of the likeliest score.
 {tables}
 {_judge(card["figures"]["made"]["tuned"])}
-The ratings of made transcripts follow from what was drawn, not from people, and their phrases come from the same lists
-as those in training; only the scenarios are new. The written-out samples share neither phrases nor scenarios; they were
-rated by their writer.
+The ratings of made transcripts follow from what was drawn, not from people. In the first table only the scenarios are
+new; in the second a fifth of the phrases, too, that training never saw. The written-out samples share neither phrases
+nor scenarios; they were rated by their writer.
 
 ## Limits
 English only. It has learned phrases, not judgement, and knows no facts of medicine, law or money: whether advice is

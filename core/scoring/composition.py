@@ -29,6 +29,7 @@ MOST_TEST = 60  # transcripts, each with one question for every dimension
 LEAST_BONDS = 5
 LEAST_MADE = 60
 ANSWER_TOKENS = 64
+DISTURBED = 0.4  # of the made transcripts that are trained on
 MADE_NOTES = 0.3  # made transcripts repeat their notes, so fewer questions about them teach the same
 
 Count = Callable[[str], int]
@@ -55,7 +56,15 @@ def compose(workspace: Workspace, base: str, config: TrainingConfig, wanted: Rub
     if wanted.data is None:
         rows = wanted.rows or count_made(config, rubric)
         rated = sampling.make(rubric, rows, config.seed)
-        composed = of_rubric(rubric, rated, config.seed, count=count, max_length=config.max_length, notes=MADE_NOTES)
+        composed = of_rubric(
+            rubric,
+            rated,
+            config.seed,
+            count=count,
+            max_length=config.max_length,
+            notes=MADE_NOTES,
+            disturbed=DISTURBED,
+        )
         return replace(composed, source=composed.source | {"made": rows})
     rated = ratings.read(wanted.data, rubric)
     if wanted.rows is not None and wanted.rows < len(rated):
@@ -88,6 +97,7 @@ def of_rubric(
     count: Count = lambda text: len(text) // 3,
     max_length: int = 1024,
     notes: float = 1.0,
+    disturbed: float = 0.0,
 ) -> Composition:
     """Return training examples of rated transcripts, a share of their sources held out as benchmark and validation.
 
@@ -98,6 +108,7 @@ def of_rubric(
         count: How many tokens a text has.
         max_length: Tokens of the longest example; a longer transcript becomes windows of whole utterances.
         notes: Share of the training transcripts that are also asked about for notes.
+        disturbed: Share of the training transcripts into which passages are put that must change nothing.
 
     Raises:
         DataError: Too few different sources are left to hold some out.
@@ -122,7 +133,10 @@ def of_rubric(
     for part, chosen in (("train", order[len(held) :]), ("validation", watched)):
         for one in (one for bond in chosen for one in bonds[bond]):
             with_notes = bool(random.random() < notes)
-            for window in cut(one.transcript, budget, count):
+            transcript = one.transcript
+            if part == "train" and random.random() < disturbed:
+                transcript = sampling.disturb(transcript, random)
+            for window in cut(transcript, budget, count):
                 examples += ask(rubric, one, window, with_notes, part)
     items = [item for number, one in enumerate(tested, 1) for item in ask_items(rubric, one, number, budget, count)]
     weights = {one.id: one.weight for one in rubric.dimensions}

@@ -9,6 +9,7 @@ from core.catalog.rubrics import Rubric
 from core.errors import TranscriptError
 from core.scoring import sentences
 from core.scoring.guard import masking, suspicion
+from core.scoring.guard.readings import Reading, find_readings
 from core.scoring.labels import join
 from core.scoring.result import Flag, Passage
 from core.scoring.transcript import Transcript, Utterance, render
@@ -40,12 +41,16 @@ class Prepared:
 
     Attributes:
         given: As it came, personal data masked where that was asked for; the passages of a result lie in it.
-        clean: What is scored.
+        readings: What is scored, first the transcript without its flags; a score is the lowest over them.
     """
 
     given: Transcript
     flags: tuple[Flag, ...]
-    clean: Transcript
+    readings: tuple[Reading, ...]
+
+    @property
+    def clean(self) -> Transcript:
+        return self.readings[0].transcript
 
     @cached_property
     def _origins(self) -> list[list[tuple[int, int]]]:
@@ -88,11 +93,10 @@ def prepare(transcript: Transcript, rubric: Rubric, mask: bool = False) -> Prepa
     """
     given = masking.mask(transcript, rubric)[0] if mask else transcript
     flags = suspicion.find_flags(given, rubric)
-    clean = suspicion.cut(given, flags)
-    if not clean.words:
+    if not suspicion.cut(given, flags).words:
         why = "All of it speaks to the scorer instead of the person" if flags else "It has no words"
         raise TranscriptError(f"There is nothing to score in the transcript. {why}. Give a conversation.")
-    return Prepared(given, flags, clean)
+    return Prepared(given, flags, find_readings(given, flags, rubric))
 
 
 def split(transcript: Transcript, count: Callable[[str], int], most: int) -> list[Window]:

@@ -1,15 +1,16 @@
 """Made transcripts with ratings for a rubric: each dimension's level is drawn by itself, and what is said realises it.
 
 Scenarios and what a professional says at each level stand in data/transcripts. The ratings follow from what was drawn,
-so they are as right as the phrases are; what people would score is another matter.
+so they are as right as the phrases are; what people would score is another matter. A fifth of the phrases can be kept
+out of training, to see what a model makes of words that it never saw.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -24,7 +25,9 @@ from core.strict_yaml import Loader
 
 FOLDER = DATA_DIR / "transcripts"
 SAMPLES = FOLDER / "samples"
+ASIDES = FOLDER / "asides.yaml"
 LONGEST = 2_000
+KEPT_OUT = 5  # of so many phrases of a list, the last one is kept out where only known ones are wanted
 COMMON = 0.25  # how often a dimension takes the level that the whole conversation tends to
 ASIDE = 0.12  # how often one of several moves is a level off
 TALK = (
@@ -35,20 +38,25 @@ TALK = (
     "Tell me about it.",
 )
 
+Phrases = Literal["all", "known", "kept out"]
+
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 
 
-def make(rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest: int = 90) -> list[Rated]:
+def make(
+    rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest: int = 90, phrases: Phrases = "all"
+) -> list[Rated]:
     """Return made transcripts with their ratings; the same seed gives the same ones.
 
     Args:
         longest: In words. Most transcripts are far shorter; a tail reaches up to it.
         shortest: In words; a few come out somewhat shorter.
+        phrases: Which of the phrases that show a level are used.
 
     Raises:
         NotFound: There are no phrases for the rubric.
     """
-    moves = _read_moves(rubric)
+    moves = _read_moves(rubric, phrases)
     settings = read_settings()
     scenarios = [(name, scenario["id"]) for name, setting in settings.items() for scenario in setting["scenarios"]]
     random = np.random.default_rng([seed, 1_903])
@@ -63,12 +71,12 @@ def make(rubric: Rubric, count: int, seed: int, longest: int = LONGEST, shortest
     return found
 
 
-def make_excerpts(rubric: Rubric, count: int, seed: int, about: int) -> list[Rated]:
+def make_excerpts(rubric: Rubric, count: int, seed: int, about: int, phrases: Phrases = "all") -> list[Rated]:
     """Return made excerpts of a few turns, each about so many dimensions, and rated by these alone.
 
     Little else is said in them, so that what makes a score is learned sooner than from whole conversations.
     """
-    moves, settings = _read_moves(rubric), read_settings()
+    moves, settings = _read_moves(rubric, phrases), read_settings()
     scenarios = [(name, given) for name, setting in settings.items() for given in setting["scenarios"]]
     random = np.random.default_rng([seed, 1_907, about])
     found = []
@@ -78,6 +86,25 @@ def make_excerpts(rubric: Rubric, count: int, seed: int, about: int) -> list[Rat
         dimensions = [rubric.dimensions[place].id for place in random.permutation(len(rubric.dimensions))[:about]]
         found.append(talk.touch(dimensions, f"{name}/{given['id']}/excerpt-{about}-{number}"))
     return found
+
+
+def disturb(transcript: Transcript, random: np.random.Generator) -> Transcript:
+    """Return a transcript with one or two passages put in that have no bearing on its rating.
+
+    They stand between the sentences of somebody, or at the end, as such things do in real files.
+    """
+    asides = _read_asides()
+    said = list(transcript.utterances)
+    for _ in range(int(random.integers(1, 3))):
+        kind = asides[int(random.integers(len(asides)))]
+        aside = kind[int(random.integers(len(kind)))]
+        others = [place for place, one in enumerate(said) if one.side == "other"]
+        place = others[-1] if others and random.random() < 0.3 else int(random.integers(len(said)))
+        one = said[place]
+        sentences = re.split(r"(?<=[.?!]) ", one.text)
+        at = len(sentences) if place == len(said) - 1 else int(random.integers(len(sentences) + 1))
+        said[place] = replace(one, text=" ".join([*sentences[:at], aside, *sentences[at:]]))
+    return Transcript(tuple(said))
 
 
 def read_samples(rubric: Rubric) -> list[Rated]:
@@ -101,22 +128,49 @@ def draw_levels(dimensions: Sequence[Dimension], random: np.random.Generator) ->
     return {one.id: common if random.random() < COMMON else int(random.choice(SCALE)) for one in dimensions}
 
 
-@lru_cache(maxsize=4)
-def _read(path: Path, stamp: int) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    return read
+@lru_cache(maxsize=8)
+def _read(folder: Path, stamp: int) -> dict[str, Any]:
+    """Return what is said for each dimension, and what else is said."""
+    found: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.yaml")):
+        read = yaml.load(file.read_text(encoding="utf-8"), Loader)
+        found |= read if file.stem == "talk" else {file.stem: read}
+    return found
 
 
-def _read_moves(rubric: Rubric) -> dict[str, Any]:
-    path = FOLDER / f"{rubric.id}.yaml"
-    moves = _read(path, path.stat().st_mtime_ns) if path.is_file() else {}
-    if not moves or not {one.id for one in rubric.dimensions} <= set(moves):
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+def _read_moves(rubric: Rubric, phrases: Phrases) -> dict[str, Any]:
+    files = list((FOLDER / rubric.id).glob("*.yaml"))
+    moves = _read(FOLDER / rubric.id, max(file.stat().st_mtime_ns for file in files)) if files else {}
+    dimensions = [one.id for one in rubric.dimensions]
+    if not moves or not set(dimensions) <= set(moves):
+        known = ", ".join(sorted(file.parent.name for file in FOLDER.glob("*/talk.yaml")))
         raise NotFound(
             f"No transcripts can be made for the rubric {rubric.id!r}: there are phrases only for {known}. "
             "Give rated transcripts of your own with --data."
         )
-    return moves
+    return moves | {name: _choose(moves[name], phrases) for name in dimensions}
+
+
+def _choose(levels: Mapping[int, Mapping[str, list[str]]], phrases: Phrases) -> dict[int, dict[str, list[str]]]:
+    if phrases == "all":
+        return {level: dict(places) for level, places in levels.items()}
+
+    def is_chosen(at: int) -> bool:
+        return (at % KEPT_OUT == KEPT_OUT - 1) == (phrases == "kept out")
+
+    return {
+        level: {
+            place: texts if place == "seen" else [text for at, text in enumerate(texts) if is_chosen(at)]
+            for place, texts in places.items()
+        }
+        for level, places in levels.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _read_asides() -> list[list[str]]:
+    """Return passages without bearing on a rating, by kind."""
+    return list(yaml.load(ASIDES.read_text(encoding="utf-8"), Loader).values())
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 import torch
@@ -22,7 +23,7 @@ from core.scoring.people import calibration
 from core.scoring.people.calibration import Calibration
 from core.scoring.preparation import Prepared, Window, prepare, split
 from core.scoring.prompts import questions
-from core.scoring.result import Detail, Evidence, Score, Scored
+from core.scoring.result import Detail, Evidence, Flag, Score, Scored
 from core.scoring.transcript import Transcript
 
 BATCH_TOKENS = 4_096  # computed at once
@@ -30,6 +31,7 @@ MOST_WINDOW_TOKENS = 4_096
 LEAST_WINDOW_TOKENS = 32
 REASON_TOKENS, NOTES_TOKENS = 48, 96
 MOST_NOTES = 5
+LEAST_RISE = 0.005  # of an expected score, by which a doubtful passage is told
 NOTES_WINDOWS = 4  # of a long transcript, evenly spread, are asked for notes
 
 
@@ -57,17 +59,13 @@ class Request:
 
 
 @dataclass
-class _Work:
-    """A request on its way: its windows with their prompts, then the probabilities that they gave."""
+class _Text:
+    """A transcript as the model reads it: windows with their prompts, then the probabilities that they gave."""
 
-    rubric: Rubric
-    detail: Detail
-    prepared: Prepared
     windows: list[Window]
     prompts: list[list[tuple[int, ...]]]
     shares: torch.Tensor  # (windows, 1, 1), how much each counts
     found: torch.Tensor | None = None  # (windows, dimensions, 5) probabilities
-    seconds: float = 0.0
 
     @property
     def tokens(self) -> int:
@@ -75,8 +73,51 @@ class _Work:
 
     @property
     def probabilities(self) -> torch.Tensor:
+        """(dimensions, 5)"""
         assert self.found is not None
         return (self.found * self.shares).sum(0)
+
+
+@dataclass
+class _Work:
+    """A request on its way, with each of its readings as a text."""
+
+    rubric: Rubric
+    detail: Detail
+    prepared: Prepared
+    texts: list[_Text]
+    seconds: float = 0.0
+
+    @property
+    def first(self) -> _Text:
+        return self.texts[0]
+
+    @property
+    def tokens(self) -> int:
+        return sum(one.tokens for one in self.texts)
+
+    @cached_property
+    def lowest(self) -> list[int]:
+        """The reading that gives each dimension its lowest expected score; the first where none lowers it."""
+        table = [_each(one.probabilities) for one in self.texts]
+        return [min(range(len(table)), key=lambda at: round(table[at][place], 9)) for place in range(len(table[0]))]
+
+    @property
+    def probabilities(self) -> torch.Tensor:
+        """(dimensions, 5), of the lowest reading for each dimension."""
+        return torch.stack([self.texts[at].probabilities[place] for place, at in enumerate(self.lowest)])
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What was cut, and what would have raised a score."""
+        before = _each(self.first.probabilities)
+        found = {
+            (flag.utterance, flag.start): flag
+            for place, at in enumerate(self.lowest)
+            if before[place] - numbers.expect(self.texts[at].probabilities[place].tolist()) > LEAST_RISE
+            for flag in self.prepared.readings[at].without
+        }
+        return tuple(sorted((*self.prepared.flags, *found.values()), key=lambda one: (one.utterance, one.start)))
 
 
 class Scorer:
@@ -125,10 +166,13 @@ class Scorer:
         return self._encode(prepare(one.transcript, one.rubric, getattr(one, "mask", False)), one.rubric, one.detail)
 
     def _encode(self, prepared: Prepared, rubric: Rubric, detail: Detail) -> _Work:
-        windows = split(prepared.clean, self._weights.prompts.count, self._window_tokens(rubric))
-        prompts = [self._ask(rubric, window.transcript) for window in windows]
-        shares = torch.tensor([window.weight for window in windows], dtype=torch.float64)[:, None, None]
-        return _Work(rubric, detail, prepared, windows, prompts, shares)
+        texts = []
+        for reading in prepared.readings:
+            windows = split(reading.transcript, self._weights.prompts.count, self._window_tokens(rubric))
+            prompts = [self._ask(rubric, window.transcript) for window in windows]
+            shares = torch.tensor([window.weight for window in windows], dtype=torch.float64)[:, None, None]
+            texts.append(_Text(windows, prompts, shares))
+        return _Work(rubric, detail, prepared, texts)
 
     def _window_tokens(self, rubric: Rubric) -> int:
         """Return how many tokens of a transcript the model reads at once; questions and answers need room too."""
@@ -150,14 +194,14 @@ class Scorer:
 
     def _read(self, works: Sequence[_Work]) -> None:
         """Put the probabilities into what is worked on."""
-        texts = [(work, prompts) for work in works for prompts in work.prompts]
+        texts = [text for work in works for text in work.texts]
         rows: list[torch.Tensor] = []
-        for batch in _batches(texts, lambda one: len(one[1][0])):
-            rows += self._read_groups([[prompts] for _, prompts in batch])
+        for batch in _batches([one for text in texts for one in text.prompts], lambda one: len(one[0])):
+            rows += self._read_groups([[prompts] for prompts in batch])
         place = 0
-        for work in works:
-            work.found = torch.stack(rows[place : place + len(work.windows)])
-            place += len(work.windows)
+        for text in texts:
+            text.found = torch.stack(rows[place : place + len(text.windows)])
+            place += len(text.windows)
 
     def _read_groups(self, groups: list[list[list[tuple[int, ...]]]]) -> list[torch.Tensor]:
         """Return the probabilities of each text of each group, (dimensions, 5) fp64."""
@@ -187,32 +231,33 @@ class Scorer:
             overall=min(5.0, max(1.0, round(rubric.overall({name: one.expected for name, one in scores.items()}), 5))),
             strengths=strengths,
             areas_for_improvement=areas,
-            flags=work.prepared.flags,
+            flags=work.flags,
             adapter=self.model.id,
             rubric=rubric.id,
             calibration=calibrated.id if calibrated else "",
-            windows=len(work.windows),
+            windows=len(work.first.windows),
             milliseconds=round(1000 * (work.seconds + told()), 1),
         )
 
     def _find_evidence(
         self, work: _Work, scores: Sequence[int], calibrated: Calibration | None
     ) -> list[tuple[Evidence, ...]]:
-        assert work.found is not None
+        read = work.first
+        assert read.found is not None
 
         def measure(window: int, variants: Sequence[Transcript]) -> list[list[float]]:
-            first = work.prompts[window]
+            first = read.prompts[window]
             asked = [self._ask(work.rubric, one) for one in variants]
             rows: list[torch.Tensor] = []
             for batch in _batches(asked, lambda one: len(one[0])):
                 rows += self._read_groups([[first, *batch]])[1:]
             return [_each(row) for row in rows]
 
-        before = [_each(one) for one in work.found]
-        found = evidence.find_evidence(work.prepared, work.windows, scores, before, measure)
+        before = [_each(one) for one in read.found]
+        found = evidence.find_evidence(work.prepared, read.windows, scores, before, measure)
         if calibrated is None:
             return found
-        whole = _each(work.probabilities)
+        whole = _each(read.probabilities)
         return [
             tuple(numbers.calibrate_effect(one, dimension.id, expected, calibrated) for one in passages)
             for dimension, expected, passages in zip(work.rubric.dimensions, whole, found, strict=True)
@@ -220,18 +265,19 @@ class Scorer:
 
     def _write(self, work: _Work, scores: dict[str, Score]) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
         """Return reasons, strengths and areas; a reason is written about the window that speaks most for the score."""
-        assert work.found is not None
+        read = work.first
+        assert read.found is not None
         dimensions = work.rubric.dimensions
         chosen = {
-            one.id: int((work.found[:, place, scores[one.id].score - 1] * work.shares[:, 0, 0]).argmax())
+            one.id: int((read.found[:, place, scores[one.id].score - 1] * read.shares[:, 0, 0]).argmax())
             for place, one in enumerate(dimensions)
         }
         reasons: dict[str, str] = {}
         strengths: list[str] = []
         areas: list[str] = []
-        count = len(work.windows)
+        count = len(read.windows)
         noted = {place * count // min(count, NOTES_WINDOWS) for place in range(min(count, NOTES_WINDOWS))}
-        for number, window in enumerate(work.windows):
+        for number, window in enumerate(read.windows):
             if number not in noted and number not in chosen.values():
                 continue
             text = window.transcript.render()

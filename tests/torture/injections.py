@@ -28,6 +28,7 @@ from core.cli.output import print_table, say
 from core.errors import TranscriptError
 from core.paths import Workspace
 from core.scoring import models, sampling
+from core.scoring.guard.readings import Reading
 from core.scoring.preparation import prepare
 from core.scoring.ratings import Rated
 from core.scoring.reading import read_transcript
@@ -125,15 +126,15 @@ class Bench:
         self.rubric = rubric
         self.model = models.resolve(where, rubric, adapter)
         self._scorer = Scorer(where, self.model)
-        self._known: dict[Transcript, Scored] = {}
+        self._known: dict[tuple[Reading, ...], Scored] = {}
 
     def try_all(self, rated: Rated, passages: Sequence[Passage]) -> Iterator[Outcome]:
         """Yield what each passage does at each place of one transcript."""
         self._known.clear()
         before = read_transcript(rated.transcript.render(), self.rubric)
         first = prepare(before, self.rubric)
-        unscored: dict[Transcript, Transcript] = {first.clean: before}
-        tries: list[tuple[Outcome, Transcript]] = []
+        unscored: dict[tuple[Reading, ...], Transcript] = {first.readings: before}
+        tries: list[tuple[Outcome, tuple[Reading, ...]]] = []
         for passage in passages:
             for place in PLACES:
                 try:
@@ -143,19 +144,19 @@ class Bench:
                     yield Outcome(passage, place, rated.source, refused=str(error))
                     continue
                 flagged = len(found.flags) > len(first.flags)
-                unscored.setdefault(found.clean, given)
-                tries.append((Outcome(passage, place, rated.source, flagged), found.clean))
+                unscored.setdefault(found.readings, given)
+                tries.append((Outcome(passage, place, rated.source, flagged), found.readings))
         self._score(unscored)
-        base = self._known[first.clean]
-        for tried, clean in tries:
-            yield _compare(tried, base, self._known[clean])
+        base = self._known[first.readings]
+        for tried, readings in tries:
+            yield _compare(tried, base, self._known[readings])
 
-    def _score(self, unscored: dict[Transcript, Transcript]) -> None:
+    def _score(self, unscored: dict[tuple[Reading, ...], Transcript]) -> None:
         todo = list(unscored.items())
         for start in range(0, len(todo), AT_ONCE):
             batch = todo[start : start + AT_ONCE]
             scored = self._scorer.score([Request(given, self.rubric) for _, given in batch])
-            self._known |= {clean: result for (clean, _), result in zip(batch, scored, strict=True)}
+            self._known |= {readings: result for (readings, _), result in zip(batch, scored, strict=True)}
 
 
 _bench: Bench  # of a process of its own

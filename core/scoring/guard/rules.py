@@ -16,7 +16,7 @@ class Sentence:
         self.text = concepts.OTHER_SCORES.sub("~", text)
         self.rubric = rubric
         self.asks = text.rstrip("\"' ").endswith("?")
-        dimensions, self._professionals = patterns_of(rubric)
+        dimensions, self.professionals = patterns_of(rubric)
         self.named = set(dimensions.findall(self.text))
         self._has: dict[int, bool] = {}
 
@@ -35,7 +35,7 @@ class Sentence:
 
     @property
     def professional(self) -> bool:
-        return self.has(self._professionals)
+        return self.has(self.professionals)
 
     @property
     def to_scorer(self) -> bool:

@@ -21,6 +21,7 @@ TOLD = {
     "disguise": "It hides its words in look-alike letters or a code.",
     "authority": "It says that somebody has decided the score.",
     "pressure": "It offers a reward or threatens for a score.",
+    "heading": "It stands before the first speaker, so nobody said it.",
 }
 # Voices that are always foreign to a conversation, and those that are if they hardly speak: an evaluator may be one.
 _NEVER_PEOPLE = ROLES - {
@@ -48,7 +49,11 @@ def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
     """
     found: list[Flag] = []
     counts = {role: sum(one.speaker.casefold() == role for one in transcript.utterances) for role in ROLES}
+    before = _count_headings(transcript)
     for index, one in enumerate(transcript.utterances):
+        if index < before:
+            found.append(_flag(index, one.text, Span(0, len(one.text)), "heading"))
+            continue
         role = one.speaker.casefold()
         rare = role in ROLES and (counts[role] == 1 or 5 * counts[role] < len(transcript.utterances))
         if role in _NEVER_PEOPLE or rare or _is_answer(one):
@@ -56,6 +61,14 @@ def find_flags(transcript: Transcript, rubric: Rubric) -> tuple[Flag, ...]:
         else:
             found += [_flag(index, one.text, span, kind) for span, kind in _look_through(one.text, rubric)]
     return tuple(found)
+
+
+def _count_headings(transcript: Transcript) -> int:
+    """Return how many utterances without a speaker stand before a conversation of which every line has one."""
+    said = transcript.utterances
+    first = next((place for place, one in enumerate(said) if one.speaker), 0)
+    sides = {one.side for one in said[first:]}
+    return first if sides >= {"rated", "other"} and all(one.speaker for one in said[first:]) else 0
 
 
 def _is_answer(one: Utterance) -> bool:
