@@ -123,8 +123,8 @@ def _section(rubric: Rubric, one: Entry) -> str:
         )
         said = f"<table>{lines}</table>"
     flags = (
-        f"<p class='quiet'>{len(one.scored.flags)} passage(s) speak to the scorer instead of the person; they were not "
-        "scored.</p>"
+        f"<p class='quiet'>Passages that were not scored, struck out below: {len(one.scored.flags)}. They speak to the "
+        "scorer, may do so, or are nobody's words.</p>"
         if one.scored.flags
         else ""
     )

@@ -25,7 +25,7 @@ class Evidence(Passage):
 
 
 class Flag(Passage):
-    """A passage that speaks to the scorer instead of the person; it is not scored."""
+    """A passage that is not scored: it speaks to the scorer, may do so and would raise a score, or nobody said it."""
 
     kind: str
     told: Annotated[str, Field(description="One sentence for a person: why it is flagged.")]

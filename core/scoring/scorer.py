@@ -216,6 +216,11 @@ class Scorer:
             name: numbers.make_score(name, row, calibrated)
             for name, row in zip(names, work.probabilities.tolist(), strict=True)
         }
+        flags = work.flags
+
+        def counts(passage: Evidence) -> bool:
+            return not any(one.utterance == passage.utterance and one.start <= passage.start < one.end for one in flags)
+
         strengths: tuple[str, ...] = ()
         areas: tuple[str, ...] = ()
         with _timed() as told:
@@ -223,7 +228,9 @@ class Scorer:
                 found = self._find_evidence(work, [scores[name].score for name in names], calibrated)
                 reasons, strengths, areas = self._write(work, scores)
                 scores = {
-                    name: scores[name].model_copy(update={"reason": reasons[name], "evidence": passages})
+                    name: scores[name].model_copy(
+                        update={"reason": reasons[name], "evidence": tuple(one for one in passages if counts(one))}
+                    )
                     for name, passages in zip(names, found, strict=True)
                 }
         return Scored(
@@ -231,7 +238,7 @@ class Scorer:
             overall=min(5.0, max(1.0, round(rubric.overall({name: one.expected for name, one in scores.items()}), 5))),
             strengths=strengths,
             areas_for_improvement=areas,
-            flags=work.flags,
+            flags=flags,
             adapter=self.model.id,
             rubric=rubric.id,
             calibration=calibrated.id if calibrated else "",

@@ -60,7 +60,7 @@ def show_notes(scored: Scored) -> None:
 
 
 def show_flags(scored: Scored) -> None:
-    """Draw what is not scored because it speaks to the scorer, and why."""
+    """Draw what is not scored, and why: it speaks to the scorer, or may, or nobody said it."""
     if not scored.flags:
         return
     count = "One passage is" if len(scored.flags) == 1 else f"{len(scored.flags)} passages are"

@@ -59,7 +59,7 @@ def _key(rubric: Rubric, scored: Scored) -> str:
         if scored.scores[name].evidence
     ]
     if scored.flags:
-        shown.append('<span><span class="tv-flag">struck out</span>: speaks to the scorer, not scored</span>')
+        shown.append('<span><span class="tv-flag">struck out</span>: not scored</span>')
     return f'<div class="tv-key">{"".join(shown)}</div>' if shown else ""
 
 
