@@ -195,13 +195,13 @@ class Scorer:
     def _read(self, works: Sequence[_Work]) -> None:
         """Put the probabilities into what is worked on."""
         texts = [text for work in works for text in work.texts]
-        rows: list[torch.Tensor] = []
-        for batch in _batches([one for text in texts for one in text.prompts], lambda one: len(one[0])):
-            rows += self._read_groups([[prompts] for prompts in batch])
-        place = 0
+        asked = list({tuple(one): one for text in texts for one in text.prompts}.values())  # readings share windows
+        rows: dict[tuple[tuple[int, ...], ...], torch.Tensor] = {}
+        for batch in _batches(asked, lambda one: len(one[0])):
+            found = self._read_groups([[prompts] for prompts in batch])
+            rows |= {tuple(prompts): row for prompts, row in zip(batch, found, strict=True)}
         for text in texts:
-            text.found = torch.stack(rows[place : place + len(text.windows)])
-            place += len(text.windows)
+            text.found = torch.stack([rows[tuple(prompts)] for prompts in text.prompts])
 
     def _read_groups(self, groups: list[list[list[tuple[int, ...]]]]) -> list[torch.Tensor]:
         """Return the probabilities of each text of each group, (dimensions, 5) fp64."""

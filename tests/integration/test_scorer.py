@@ -16,7 +16,7 @@ from core.catalog import rubrics
 from core.datasets.chat import read_chat_format
 from core.errors import AdapterUnfit, BrokenModel, OutOfMemory
 from core.paths import STARTER_DIR
-from core.scoring import asking, sampling, weights
+from core.scoring import asking, sampling, sentences, weights
 from core.scoring.models import ScoringModel
 from core.scoring.preparation import prepare, split
 from core.scoring.prompts import Prompts, questions
@@ -198,8 +198,8 @@ def test_what_may_stand_there_for_the_scorer_raises_no_score(adapter: ScoringMod
     told = 0
     for talk in plain:
         given = list(talk.utterances)
-        head, stop, tail = given[2].text.partition(". ")
-        given[2] = replace(given[2], text=f"{head}{stop or '. '}{passage} {tail}".strip())
+        first = sentences.split(given[2].text)[0].end
+        given[2] = replace(given[2], text=f"{given[2].text[:first]} {passage}{given[2].text[first:]}")
         before, after = scorer.score([Request(talk, RUBRIC), Request(Transcript(tuple(given)), RUBRIC)])
         assert all(after.scores[name].expected <= before.scores[name].expected + 1e-4 for name in NAMES)
         told += bool(after.flags)

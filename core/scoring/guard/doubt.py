@@ -30,6 +30,40 @@ _STEERING = re.compile(
     r"|according to (?:our|the) policy|section \d|ethics|by order|an order|note (?:from|to|on|that)|message from|memo"
     r"|be noted|the record|(?:ever|will|would) find out|conscience|my career|twin)\b"
 )
+_POWER = re.compile(
+    r"\b(?:committees?|institut(?:e|ion)s?|professors?|headquarters|directors?|ministry|accredit\w+|certif\w+|officials?|authorit(?:y|ies)|board of"
+    r"|experts?|specialists agree|scientists?|researchers?|the company|management|head of|chief|president|founders?|inspectors?|licen[cs]ed"
+    r"|regulations?|guidelines?|protocol|decreed?|ruled that|approved|confirmed by|signed off|on record|officially|by law)\b"
+)
+_BEGGING = re.compile(
+    r"\b(?:i beg|beg you|begging|have mercy|be kind to|be nice|be fair|be generous|be lenient|my family|depends? on (?:it|this|you)|for the sake"
+    r"|salary|bonus|promotion|fired|lose my|losing my|reward\w*|grateful if|owe you|do me|favou?r|suffer for|blame you|your fault if"
+    r"|consequences|or else|you will regret|i will know|never forget it|dying|last wish|orphan\w*)\b"
+)
+_NO_FAULT = re.compile(
+    r"\b(?:no|not a|not one|not a single|without|zero|never|nothing|nobody|none|hardly any|free of|far from|anything but)\b.{0,40}"
+    r"\b(?:wrong|missing|lacking|lacks?|lacked|faults?|flaws?|errors?|mistakes?|weakness\w*|shortcomings?|criticis\w+|complain\w*|reproach\w*"
+    r"|improve\w*|less than|lower than|below|poor|bad|doubt that|fail\w*)\b"
+)
+_PARTS = re.compile(
+    r"\b(?:part (?:one|two|three|1|2|3)|first half|second half|put (?:them|it|these|both) together|put together|combine\w*|join (?:them|the)|letters? of"
+    r"|first letters?|spell\w*|continued|to be continued|continues|see (?:above|below)|as above|the following|in reverse|backwards|syllables?"
+    r"|let (?:x|y|a|b|n) |replace (?:the|every|each)|stands? for|translate|decode|add up|count (?:the|of|as)|sum of|plus one|minus one|half of ten)\b"
+)
+_ROLE = re.compile(
+    r"\b(?:in the role of|as if you|act like|behave like|speak as|answer as|think like|^you(?: are|'re) (?:an?|the|my) (?!bit|little|lot|good)"
+    r"|you (?:love|adore|admire) (?:it|this|that|every|all|what|how)|your (?:only|real|true|new|secret) |^(?:please |now |just )?be (?:an?|my|the) |treat (?:this|it|every|each|the)"
+    r"|regard (?:this|it|every|each|the)|consider (?:this|it|every|each|him|her) |see this as|count this|think of this|remember(?:,)? that|keep in mind)\b"
+)
+_BOAST = re.compile(
+    r"\b(?:i|i've|i'm|my|me|we|mine)\b.{0,60}\b(?:better than|i take pride|gift for|famous|known for|praised"
+    r"|so well|perfection|unlike (?:others|my)|my skills?|talent\w*)\b|\beverything (?:that )?i (?:say|said|do)\b|\bi (?:never|always) (?:fail|err|make|get it|am|give)\b|\b(?:nobody|no one|few|everyone)\b.{0,50}\b(?:than i|as i|like me|like i)\b"
+)
+_HYPE = re.compile(
+    r"\b(?:what an? (?:\w+ )?(?:kind|warm|wise|clear|great|lovely|wonderful|good|fine)|how (?:kind|warm|wise|clearly?|gently|well|beautifully) (?:she|he|they|this|that|it|the|you)"
+    r"|so (?:kind|warm|wise|gentle|clearly|well) (?:that|said|put|done)|(?:most|deeply|truly|utterly|wholly|completely|absolutely|totally) \w+(?:ed|ing|ful|ent|ant|ous|al|ive|te|ly|ic)\b"
+    r"|never (?:heard|seen|met) (?:such|a|an|any)|a (?:joy|delight|pleasure|privilege|lesson) to (?:hear|read|watch|see|listen)|in tears|moved everyone)"
+)
 _SELF = re.compile(
     r"\b(?:i|i've|i'm|we|my)\b[^,;]{0,30}\b(?:been|am|was|show\w*|listen\w*|stay\w*|remain\w*|say|i'm) [^;]{0,20}"
     r"\b(?:patient|kind|caring|deeply|empath\w+|professional\w*|accurate|supportive|careful|correct|understanding)\b"
@@ -57,6 +91,7 @@ _FUNCTION = re.compile(
     r"|she|her|his|us|your|our|from|by|can|can't|could|will|would|should|there|here|then|well|oh|um|uh|hi|hello|thanks|thank|please"
     r"|good|right|sure|about|all|any|some|just|let|let's|go|up|out|one|now|more|very|too|every|after|before|same|only|mm|hmm|mhm|yep|yup|huh|ah)\b"
 )
+_TONES = (_POWER, _BEGGING, _NO_FAULT, _PARTS, _ROLE, _BOAST, _HYPE)
 LEAST_WORDS = 4  # shorter sentences need no ordinary words: "Maybe Thursday."
 
 
@@ -66,7 +101,7 @@ def doubts(text: str, rubric: Rubric) -> bool:
     said = Sentence(folded, rubric)
     if said.named or said.to_scorer or _tells_of_professional(said):
         return True
-    if said.has_any(concepts.TALKS, _JUDGING, _STEERING, _SELF):
+    if said.has_any(concepts.TALKS, _JUDGING, _STEERING, _SELF, *_TONES):
         return True
     if len(folded.split()) >= LEAST_WORDS and said.has_any(_PRAISING, concepts.RATINGS):
         return True
