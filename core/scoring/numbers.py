@@ -15,14 +15,16 @@ def expect(probabilities: Sequence[float]) -> float:
 
 
 def make_score(dimension: str, probabilities: Sequence[float], calibrated: Calibration | None = None) -> Score:
-    """Return a dimension's score: the likeliest, or with a calibration the one nearest to what people would give.
+    """Return a dimension's score: the likeliest, or with a curve the one nearest to what people would give.
+
+    A calibration changes only the dimensions that it has curves for.
 
     Args:
         probabilities: Of the scores 1 to 5, as the model says them.
     """
     expected = expect(probabilities)
     shares = list(probabilities)
-    if calibrated is None:
+    if calibrated is None or dimension not in calibrated.curves:
         score = SCALE[shares.index(max(shares))]
     else:
         shares = calibrated.move(dimension, shares)

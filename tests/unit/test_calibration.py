@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import DataError
+from core.scoring import numbers
 from core.scoring.people import calibration
 from core.scoring.people.calibration import Calibration, Curve
 
@@ -91,6 +92,13 @@ def test_moved_probabilities_have_the_calibrated_mean(weights: list[float], peop
     assert moved.sum() == pytest.approx(1) and (moved >= -1e-12).all()
     assert moved @ np.arange(1, 6) == pytest.approx(wanted, abs=1e-6)
     assert found.move("clarity", probabilities.tolist()) == probabilities.tolist()
+
+
+def test_a_dimension_without_a_curve_is_scored_as_if_there_were_no_calibration() -> None:
+    found = Calibration("conversation", "bundled", {"empathy": Curve("shift", ((1.0, 2.0), (4.0, 5.0)), 10, 1, 0.5)})
+    split = [0.0, 0.45, 0.0, 0.0, 0.55]  # the likeliest score is 5, the whole one next to the mean is 4
+    assert numbers.make_score("clarity", split, found) == numbers.make_score("clarity", split)
+    assert numbers.make_score("empathy", split, found) != numbers.make_score("empathy", split)
 
 
 def test_a_calibration_is_named_by_its_content_and_comes_back_as_it_was() -> None:

@@ -26,7 +26,7 @@ LEAST = 10  # rated transcripts, from different groups
 LEAST_FOR_STEPS = 30  # fewer can't carry a curve of their own, only a straight line
 FOLDS = 10
 PRIOR = 10.0  # a line counts as if so many ratings had said that the model is right
-KINDS = {"none": "as the model says", "shift": "moved", "line": "straight line", "steps": "steps"}
+KINDS = {"shift": "moved", "line": "straight line", "steps": "steps"}
 
 
 @dataclass(frozen=True)
