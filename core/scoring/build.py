@@ -49,21 +49,21 @@ class Recipe:
     """
 
     rubric: str = "conversation"
-    single: int = 9_000
+    single: int = 6_000
     alone: float = 0.4  # of the excerpts about one dimension
     double: int = 3_000
-    transcripts: int = 1_600
+    transcripts: int = 2_600
     later: int = 2_400  # transcripts of each later round
-    rounds: int = 2  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
+    rounds: int = 1  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
     with_reasons: float = 0.3
-    disturbed: float = 0.4  # of excerpts and transcripts: with passages in them that must change nothing
+    disturbed: float = 0.35  # of excerpts and transcripts: with passages in them that must change nothing
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
     seed: int = 1
     rank: int = 32
     learning_rate: float = 1.5e-3
     falls_from: float = 0.6  # of the steps; before that the learning rate stays
-    tokens_per_step: int = 3_000
+    tokens_per_step: int = 800
 
 
 def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) -> dict[str, Any]:

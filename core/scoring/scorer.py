@@ -108,6 +108,13 @@ class _Work:
         return torch.stack([self.texts[at].probabilities[place] for place, at in enumerate(self.lowest)])
 
     @property
+    def likeliest(self) -> list[int]:
+        """The lowest likeliest score of each dimension over the readings."""
+        return [
+            min(one) + 1 for one in zip(*(text.probabilities.argmax(1).tolist() for text in self.texts), strict=True)
+        ]
+
+    @property
     def flags(self) -> tuple[Flag, ...]:
         """What was cut, and what would have raised a score."""
         before = _each(self.first.probabilities)
@@ -212,14 +219,14 @@ class Scorer:
 
     def _finish(self, work: _Work, calibrated: Calibration | None) -> Scored:
         rubric, names = work.rubric, [one.id for one in work.rubric.dimensions]
-        scores = {
-            name: numbers.make_score(name, row, calibrated)
-            for name, row in zip(names, work.probabilities.tolist(), strict=True)
-        }
+        scores = _score(work, calibrated)
         flags = work.flags
 
         def counts(passage: Evidence) -> bool:
-            return not any(one.utterance == passage.utterance and one.start <= passage.start < one.end for one in flags)
+            return not any(
+                one.utterance == passage.utterance and one.start < passage.end and passage.start < one.end
+                for one in flags
+            )
 
         strengths: tuple[str, ...] = ()
         areas: tuple[str, ...] = ()
@@ -330,6 +337,17 @@ def _batches(rows: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:
 def _each(probabilities: torch.Tensor) -> list[float]:
     """Return the expected score of each dimension, from (dimensions, 5)."""
     return [numbers.expect(row) for row in probabilities.tolist()]
+
+
+def _score(work: _Work, calibrated: Calibration | None) -> dict[str, Score]:
+    """Return the scores; where the likeliest is shown, none is above the likeliest of any reading."""
+    found = {}
+    for one, row, most in zip(work.rubric.dimensions, work.probabilities.tolist(), work.likeliest, strict=True):
+        score = numbers.make_score(one.id, row, calibrated)
+        if score.score > most and not (calibrated and one.id in calibrated.curves):
+            score = score.model_copy(update={"score": most, "confidence": round(row[most - 1], numbers.DIGITS)})
+        found[one.id] = score
+    return found
 
 
 def _trim(answer: str) -> str:

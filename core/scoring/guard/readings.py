@@ -1,6 +1,7 @@
 """What was said if doubtful passages were not: a score is the lowest over these readings, so they can't raise it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -8,6 +9,7 @@ from core.catalog.rubrics import Rubric
 from core.scoring import sentences
 from core.scoring.guard import suspicion
 from core.scoring.guard.doubt import doubts
+from core.scoring.guard.suspicion import Spot
 from core.scoring.result import Flag
 from core.scoring.sentences import Span
 from core.scoring.transcript import Transcript
@@ -15,7 +17,7 @@ from core.scoring.transcript import Transcript
 BESIDE = 2  # sentences on either side of a flagged passage that may belong to it
 APART = 2  # sentences between two flagged passages of one text that was put in
 SURE = ("", "heading")  # beside these, nothing else is suspected
-MOST = 48
+MOST, LEAST = 48, 4
 MOST_WORDS = 24_000  # of all readings together
 TOLD = "It may stand there for the scorer, so it was not allowed to raise a score."
 
@@ -30,11 +32,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Sentence:
-    utterance: int
-    start: int
-    end: int
-    flag: str  # the kind of the flag on it, "" for none
-    doubtful: bool
+    """A sentence; `flag` is the kind of the flag on it, "" for none, and `doubt` what of it is doubtful."""
+
+    spot: Spot
+    flag: str
+    doubt: Spot | None
 
 
 Places = frozenset[int]  # of sentences
@@ -44,37 +46,43 @@ def find_readings(transcript: Transcript, flags: tuple[Flag, ...], rubric: Rubri
     """Return the readings of a transcript, first the one without its flagged passages alone.
 
     A text that was put in at one place, and of which a sentence is flagged, is left out by one of them to the letter,
-    if no more than `BESIDE` sentences of it stand on either side. So is each doubtful sentence.
+    if no more than `BESIDE` sentences of it stand on either side. So is what is doubtful: in every mixture while these
+    are at most `MOST`, else none, all, each alone, and all but one. In a very long transcript there are only a few.
     """
+    cut = [Spot(one.utterance, one.start, one.end) for one in flags]
+    first = Reading(suspicion.remove(transcript, cut))
     told = _list_sentences(transcript, flags, rubric)
-    doubtful = [frozenset({place}) for place, one in enumerate(told) if one.doubtful]
+    doubtful = [place for place, one in enumerate(told) if one.doubt]
     runs = _find_runs([place for place, one in enumerate(told) if one.flag not in SURE])
     if not doubtful and not runs:
-        return (Reading(suspicion.cut(transcript, flags)),)
-    most = max(2, min(MOST, MOST_WORDS // max(1, transcript.words)))
-    found: dict[Transcript, Reading] = {}
-    for removed in _choose(_ways(runs, len(told), most), doubtful, most):
-        gone = [told[place] for place in sorted(removed) if not told[place].flag]
-        passages = [_as_flag(transcript, one) for one in gone]
-        left = suspicion.cut(transcript, _merge([*flags, *passages]))
+        return (first,)
+    most = max(LEAST, min(MOST, MOST_WORDS // max(1, transcript.words)))
+    found = {first.transcript: first}
+    for mixture, way in _choose(_mix(doubtful, most), _ways(runs, len(told), most), most):
+        doubted = [spot for place in sorted(mixture | way) if (spot := told[place].doubt)]
+        left = suspicion.remove(transcript, [*cut, *doubted, *(told[place].spot for place in way)])
         if left.words:
-            shown = tuple(flag for one, flag in zip(gone, passages, strict=True) if one.doubtful)
-            found.setdefault(left, Reading(left, shown))
-    return tuple(found.values()) or (Reading(suspicion.cut(transcript, flags)),)
+            found.setdefault(left, Reading(left, tuple(_as_flag(transcript, one) for one in doubted)))
+    return tuple(found.values())
 
 
 def _list_sentences(transcript: Transcript, flags: Sequence[Flag], rubric: Rubric) -> list[_Sentence]:
+    marked: defaultdict[int, list[Flag]] = defaultdict(list)
+    for flag in flags:
+        marked[flag.utterance].append(flag)
     found = []
     for index, one in enumerate(transcript.utterances):
         shown, places = sentences.visible(one.text)
-        mine = [flag for flag in flags if flag.utterance == index]
         for span in sentences.split(shown):
-            start, end = places[span.start], places[span.end - 1] + 1
-            kind = next((flag.kind for flag in mine if flag.start < end and flag.end > start), "")
-            doubtful = None if kind else _find_doubt(shown, span, rubric)
-            if doubtful and doubtful != span:
-                start, end = places[doubtful.start], places[doubtful.end - 1] + 1
-            found.append(_Sentence(index, start, end, kind, doubtful is not None))
+            spot = Spot(index, places[span.start], places[span.end - 1] + 1)
+            on_it = [flag for flag in marked[index] if flag.start < spot.end and flag.end > spot.start]
+            if on_it:
+                rest = " ".join(suspicion.leave(one.text, spot, on_it).split())
+                doubt = spot if any(map(str.isalnum, rest)) and doubts(rest, rubric) else None
+            else:
+                part = _find_doubt(shown, span, rubric)
+                doubt = Spot(index, places[part.start], places[part.end - 1] + 1) if part else None
+            found.append(_Sentence(spot, on_it[0].kind if on_it else "", doubt))
     return found
 
 
@@ -102,7 +110,8 @@ def _find_runs(flagged: Sequence[int]) -> list[tuple[int, int]]:
 
 def _ways(runs: Sequence[tuple[int, int]], count: int, most: int) -> list[Places]:
     """Return the sentences to leave out around flagged runs, in each way; the same at all runs if they are many."""
-    beside = [(left, right) for left in range(BESIDE + 1) for right in range(BESIDE + 1)]
+    near = range(BESIDE + 1)
+    beside = sorted(product(near, near), key=lambda way: (abs(way[0] - way[1]), sum(way)))
 
     def spread(run: tuple[int, int], way: tuple[int, int]) -> Places:
         return frozenset(range(max(0, run[0] - way[0]), min(count, run[1] + 1 + way[1])))
@@ -110,38 +119,32 @@ def _ways(runs: Sequence[tuple[int, int]], count: int, most: int) -> list[Places
     if not runs:
         return [frozenset()]
     if len(beside) ** len(runs) <= most:
-        chosen = [list(one) for one in product(beside, repeat=len(runs))]
+        chosen: Iterable[Sequence[tuple[int, int]]] = product(beside, repeat=len(runs))
     else:
-        chosen = [[way] * len(runs) for way in beside]
-    whole = [frozenset().union(*(spread(run, way) for run, way in zip(runs, ways, strict=True))) for ways in chosen]
-    return [frozenset(), *whole]
+        chosen = ([way] * len(runs) for way in beside)
+    return [frozenset(), *(_union(map(spread, runs, ways)) for ways in chosen)]
 
 
-def _choose(ways: Sequence[Places], doubtful: Sequence[Places], most: int) -> list[Places]:
-    """Return what each reading leaves out: every mixture of what is doubtful if they are few, else none or all."""
-    if len(ways) * 2 ** len(doubtful) <= most:
-        mixtures = [
-            frozenset().union(*(one for one, gone in zip(doubtful, chosen, strict=True) if gone))
-            for chosen in product((False, True), repeat=len(doubtful))
-        ]
+def _mix(doubtful: Sequence[int], most: int) -> list[Places]:
+    every = frozenset(doubtful)
+    if 2 ** len(doubtful) <= most:
+        chosen = product((True, False), repeat=len(doubtful))
+        rest = [frozenset(one for one, gone in zip(doubtful, each, strict=True) if gone) for each in chosen]
     else:
-        every: Places = frozenset().union(*doubtful)
-        mixtures = [frozenset(), every]
-    found = [way | mixture for mixture in mixtures for way in ways]
-    return found[:1] + sorted(found[1:], key=len, reverse=True)[: most - 1]
+        rest = [part for one in doubtful for part in (every - {one}, frozenset({one}))]
+    return list(dict.fromkeys([frozenset(), every, *rest]))
 
 
-def _as_flag(transcript: Transcript, one: _Sentence) -> Flag:
-    text = transcript.utterances[one.utterance].text[one.start : one.end]
-    return Flag(utterance=one.utterance, start=one.start, end=one.end, text=text, kind="doubtful", told=TOLD)
+def _choose(mixtures: Sequence[Places], ways: Sequence[Places], most: int) -> list[tuple[Places, Places]]:
+    """Return pairs of both, as many as there may be; those first of which both are early."""
+    places = sorted(product(range(len(mixtures)), range(len(ways))), key=lambda pair: (sum(pair), pair))
+    return [(mixtures[mixture], ways[way]) for mixture, way in places[:most]]
 
 
-def _merge(flags: Sequence[Flag]) -> tuple[Flag, ...]:
-    """Return passages without those that lie within another."""
-    ordered = sorted(flags, key=lambda one: (one.utterance, one.start, -one.end))
-    kept: list[Flag] = []
-    for one in ordered:
-        if kept and kept[-1].utterance == one.utterance and one.start < kept[-1].end:
-            continue
-        kept.append(one)
-    return tuple(kept)
+def _union(parts: Iterable[Places]) -> Places:
+    return frozenset().union(*parts)
+
+
+def _as_flag(transcript: Transcript, spot: Spot) -> Flag:
+    text = transcript.utterances[spot.utterance].text[spot.start : spot.end]
+    return Flag(utterance=spot.utterance, start=spot.start, end=spot.end, text=text, kind="doubtful", told=TOLD)

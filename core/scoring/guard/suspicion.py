@@ -1,6 +1,9 @@
 """Passages of a transcript that speak to the scorer instead of the person: found by rule, and cut before scoring."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from core.catalog.rubrics import Rubric
 from core.scoring import sentences
@@ -78,23 +81,41 @@ def _is_answer(one: Utterance) -> bool:
     )
 
 
+class Spot(NamedTuple):
+    """Characters [start, end) of the utterance with this index."""
+
+    utterance: int
+    start: int
+    end: int
+
+
 def cut(transcript: Transcript, flags: tuple[Flag, ...]) -> Transcript:
     """Return the transcript without its flagged passages; it may be empty.
 
     Putting a flagged sentence between two others, or as an utterance of its own, and cutting it gives the transcript of
     before, so that it can't change a score.
     """
-    kept = []
-    for index, one in enumerate(transcript.utterances):
-        spans = sorted((flag.start, flag.end) for flag in flags if flag.utterance == index)
-        kept.append(Utterance(one.speaker, one.side, _without(one.text, spans)))
-    return join(kept)
+    return remove(transcript, [Spot(one.utterance, one.start, one.end) for one in flags])
 
 
-def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    for start, end in reversed(spans):
-        text = text[:start] + text[end:]
-    return text
+def remove(transcript: Transcript, spots: Iterable[Spot]) -> Transcript:
+    """Return the transcript without some passages, which may overlap."""
+    gone: defaultdict[int, list[Spot]] = defaultdict(list)
+    for spot in spots:
+        gone[spot.utterance].append(spot)
+    return join(
+        Utterance(one.speaker, one.side, leave(one.text, Spot(index, 0, len(one.text)), gone[index]))
+        for index, one in enumerate(transcript.utterances)
+    )
+
+
+def leave(text: str, within: Spot, gone: Sequence[Spot | Flag]) -> str:
+    """Return what is left of a passage of an utterance's text."""
+    kept, at = [], within.start
+    for one in sorted(gone, key=lambda one: one.start):
+        kept.append(text[at : min(max(at, one.start), within.end)])
+        at = max(at, one.end)
+    return "".join([*kept, text[at : within.end]])
 
 
 def _flag(index: int, text: str, span: Span, kind: str) -> Flag:
