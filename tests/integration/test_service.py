@@ -52,6 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         chosen = Workspace.chosen()
         schema.prepare(chosen)
         client.ensure_service(chosen)
+        wait_until(lambda: client.is_ready(chosen), 120, "the model")
         yield chosen
         end_processes(chosen)
     tempfile.tempdir = None

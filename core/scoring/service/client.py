@@ -24,11 +24,11 @@ from core.process.liveness import is_held
 from core.scoring.result import Detail, Scored
 from core.scoring.service import address
 from core.scoring.service.address import Address
-from core.scoring.service.problem import Problem, describe, error_of
+from core.scoring.service.problem import Problem, describe, error_of, problem_of
 from core.scoring.transcript import Transcript
 
 WAIT_S = 600.0
-START_S = 120.0  # to load torch and a large base from a slow disk
+START_S = 120.0  # to start Python from a slow disk on a busy machine
 LOOK_S = 2.0
 MOST_TOGETHER = 16  # so that what was asked for first comes back first
 MOST_BYTES = 4_000_000
@@ -53,11 +53,11 @@ def score(
 
     Args:
         adapter: Which model scores; empty for the one in production.
-        wait_s: After this long those that are left get a problem that says so.
+        wait_s: After this long those that are left get a problem that says so; likewise when the service is lost.
         tell: Is told how many are done, after each part.
 
     Raises:
-        ServiceError: The service can't be started or reached.
+        ServiceError: The service can't be started or reached, and nothing was scored before.
         BadInput: There is no such rubric.
     """
     until = time.monotonic() + wait_s
@@ -65,7 +65,13 @@ def score(
     texts = [one.render() if isinstance(one, Transcript) else one for one in transcripts]
     found: list[Scored | Problem] = []
     for part in _split(texts):
-        found += _score_part(workspace, part, options, until)
+        try:
+            found += _score_part(workspace, part, options, until)
+        except AppError as error:
+            if not found:
+                raise
+            found += [problem_of(error)] * (len(texts) - len(found))
+            break
         tell(len(found))
     return found
 
@@ -77,20 +83,19 @@ def is_ready(workspace: Workspace) -> bool:
 
 
 def ensure_service(workspace: Workspace, wait_s: float = START_S) -> Address:
-    """Return where the service is once it can score, and start it where it does not run.
+    """Return where the service is once it answers, and start it where it does not run.
+
+    Whether a model can score is told by the request: another one than the default may be asked for.
 
     Raises:
-        ServiceError: It does not get ready; the sentence says why.
+        ServiceError: It does not answer; the sentence says why.
     """
     until = time.monotonic() + wait_s
     starts = 0
     while time.monotonic() < until:
         found = address.read(workspace)
-        health = _health(found) if found else None
-        if found and health and health["ready"]:
+        if found and {"ready", "detail"} & set(_health(found) or {}):  # a problem is an answer, too
             return found
-        if health and health["problem"]:
-            raise ServiceError(f"No model can score now. {health['problem']}")
         if found is None and not is_held(address.lock_of(workspace)):
             process = _started.get(workspace.root)
             code = process.poll() if process else 0
@@ -100,7 +105,7 @@ def ensure_service(workspace: Workspace, wait_s: float = START_S) -> Address:
                 _start(workspace)
                 starts += 1
         time.sleep(0.05)
-    raise ServiceError(f"The scoring service was not ready within {wait_s:.0f} s. {_log(workspace)}")
+    raise ServiceError(f"The scoring service gave no answer within {wait_s:.0f} s. {_log(workspace)}")
 
 
 def _log(workspace: Workspace) -> str:
@@ -138,7 +143,12 @@ def _score_part(
     body = json.dumps({"transcripts": texts, **options}).encode()
     lost = 0
     while (left := until - time.monotonic()) > 0:
-        found = ensure_service(workspace, min(left, START_S))
+        try:
+            found = ensure_service(workspace, min(left, START_S))
+        except ServiceError:
+            if time.monotonic() < until:
+                raise
+            break
         try:
             status, headers, answer = _ask(found, "POST", "/score/batch", body, left)
         except TimeoutError:
@@ -146,37 +156,39 @@ def _score_part(
         except (OSError, http.client.HTTPException):  # it died, or ended just now
             lost += 1
             if lost == TRIES:
-                raise ServiceError("The scoring service ends whenever it is asked. Its log says more.") from None
+                raise ServiceError(f"The scoring service ends whenever it is asked. {_log(workspace)}") from None
             time.sleep(0.1)
             continue
         if status == 200:
-            return _read(answer)
+            return _read(answer, found)
         if status == 429:
             time.sleep(min(float(headers.get("Retry-After", "1")), max(0.0, until - time.monotonic())))
             continue
         if status == 401 and lost < TRIES:  # another service has taken the port
             lost += 1
             continue
-        raise _failure(answer)
+        raise _failure(answer, found)
     late = describe(504, "There was no score in the time given. Score fewer or shorter transcripts, or wait longer.")
     return [late] * len(texts)
 
 
-def _read(answer: bytes) -> list[Scored | Problem]:
+def _read(answer: bytes, of: Address) -> list[Scored | Problem]:
     try:
         return _ANSWERS.validate_json(answer)
     except ValidationError:  # it would quote the answer, and with it the transcript
-        raise ServiceError(_UNREADABLE) from None
+        raise _unreadable(of) from None
 
 
-def _failure(answer: bytes) -> AppError:
+def _failure(answer: bytes, of: Address) -> AppError:
     try:
         return error_of(Problem.model_validate_json(answer))
     except ValidationError:
-        return ServiceError(_UNREADABLE)
+        return _unreadable(of)
 
 
-_UNREADABLE = "The scoring service gave an answer that can't be read. End it; it starts again by itself."
+def _unreadable(of: Address) -> ServiceError:
+    told = f"End its process {of.process.pid}; it starts again by itself."
+    return ServiceError(f"The scoring service gave an answer that can't be read. {told}")
 
 
 def _health(found: Address) -> dict[str, Any] | None:
@@ -204,7 +216,7 @@ def _split(texts: list[str]) -> list[list[str]]:
     parts: list[list[str]] = []
     size = 0
     for text in texts:
-        length = 6 * len(text)  # a character is at most this long in JSON
+        length = len(json.dumps(text))
         if not parts or len(parts[-1]) == MOST_TOGETHER or size + length > MOST_BYTES:
             parts.append([])
             size = 0
