@@ -1,5 +1,6 @@
 """`atelier score`: transcripts in, scores out."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.scoring.service.problem import Problem, error_of
 from core.scoring.transcript import Transcript
 
 MOST_BYTES = 4 * reading.MOST_RAW
+ENDINGS = (".txt", ".json", ".jsonl", ".vtt", ".srt", ".md")
 
 
 class Read(NamedTuple):
@@ -48,15 +50,36 @@ def score(
     workspace = open_workspace()
     detail: Detail = "scores" if scores_only else "full"
     models = [adapter, against] if against else [adapter]
-    columns = [_score(workspace, read, chosen, model, detail, as_json) for model in models]
+    rows = list(zip(*(_score(workspace, read, chosen, model, detail, as_json) for model in models), strict=True))
+    problems = [next((one for one in row if isinstance(one, Problem)), None) for row in rows]
+    told = {(one.status, one.detail) for one in problems if one}
+    if problems[0] and len(told) == 1 and all(problems):
+        raise error_of(problems[0])
     if as_json:
-        rows = [[scored.model_dump(mode="json") for scored in row] for row in zip(*columns, strict=True)]
-        shown: list[Any] = [row[0] if len(row) == 1 else {"first": row[0], "second": row[1]} for row in rows]
+        shown = [_plain([one.model_dump(mode="json") for one in row]) for row in rows]
         print_json(shown[0] if len(shown) == 1 else shown)
-    elif len(read) > 1:
-        _print_many(chosen, read, columns)
+    elif len(read) == 1:
+        _print_one(chosen, read[0].transcript, _scored(rows[0]))
     else:
-        _print_one(chosen, read[0].transcript, [column[0] for column in columns])
+        _print_many(chosen, [(one.name, _scored(row)) for one, row in zip(read, rows, strict=True)], len(models))
+    _tell_problems(read, problems)
+
+
+def _plain(row: Sequence[Any]) -> Any:
+    return row[0] if len(row) == 1 else {"first": row[0], "second": row[1]}
+
+
+def _scored(row: Sequence[Scored | Problem]) -> list[Scored]:
+    return [one for one in row if isinstance(one, Scored)]
+
+
+def _tell_problems(read: Sequence[Read], problems: Sequence[Problem | None]) -> None:
+    """Name each transcript that has no score, and end with the first one's code; say nothing if all have."""
+    found = [(one.name, problem) for one, problem in zip(read, problems, strict=True) if problem]
+    for name, problem in found:
+        say(f"{name}: {problem.detail}")
+    if found:
+        raise typer.Exit(error_of(found[0][1]).exit_code)
 
 
 def _read(given: str, rubric: Rubric, mask: bool, many: bool) -> Read:
@@ -69,13 +92,18 @@ def _read(given: str, rubric: Rubric, mask: bool, many: bool) -> Read:
     name, content = _fetch(given)
     try:
         transcript = reading.read_transcript(content, rubric, name)
+        if mask:
+            transcript = _mask(transcript, rubric)
     except AppError as error:
         raise type(error)(f"{name}: {error}" if many else str(error)) from error
-    if mask:
-        from core.scoring.guard import masking  # brings the lists of phone numbers and keys, which take a second
-
-        transcript = masking.mask(transcript, rubric)[0]
     return Read(name, transcript)
+
+
+def _mask(transcript: Transcript, rubric: Rubric) -> Transcript:
+    """Return a transcript without personal data, as the service will read it: its places are those of the scores."""
+    from core.scoring.guard import masking  # brings the lists of phone numbers and keys, which take a second
+
+    return reading.read_transcript(masking.mask(transcript, rubric)[0].render(), rubric)
 
 
 def _fetch(given: str) -> tuple[str, str | bytes]:
@@ -95,24 +123,24 @@ def _fetch(given: str) -> tuple[str, str | bytes]:
     except (OSError, ValueError) as error:  # a name that can be none is a text, if it has several words
         if isinstance(error, PermissionError):
             raise BadInput(f"{path} can't be read: {error.strerror}. Check the path and its permissions.") from error
-    if len(given.split()) < 2:
+    if len(given.split()) < 2 or _is_file_name(given):
         raise BadInput(f"There is no file {given!r}. Give a file, - for the input, or a text of several words.")
     return "text", given
 
 
+def _is_file_name(given: str) -> bool:
+    """Return whether a text was meant as a file: it has no turns, and ends or is parted as names of files are."""
+    if "\n" in given or ": " in given:
+        return False
+    return given.strip().casefold().endswith(ENDINGS) or "/" in given or os.sep in given
+
+
 def _score(
     workspace: Workspace, read: Sequence[Read], rubric: Rubric, adapter: str, detail: Detail, as_json: bool
-) -> list[Scored]:
+) -> list[Scored | Problem]:
     if not as_json and not client.is_ready(workspace):
         say("Loading the model; the next call finds it loaded.")
-    answers = client.score(workspace, [one.transcript for one in read], rubric.id, adapter, detail)
-    return [_unwrap(answer) for answer in answers]
-
-
-def _unwrap(answer: Scored | Problem) -> Scored:
-    if isinstance(answer, Problem):
-        raise error_of(answer)
-    return answer
+    return client.score(workspace, [one.transcript for one in read], rubric.id, adapter, detail)
 
 
 def _print_one(rubric: Rubric, transcript: Transcript, models: Sequence[Scored]) -> None:
@@ -136,8 +164,10 @@ def _print_one(rubric: Rubric, transcript: Transcript, models: Sequence[Scored])
         print_text(f"Strengths: {'; '.join(first.strengths)}")
     if first.areas_for_improvement:
         print_text(f"To improve: {'; '.join(first.areas_for_improvement)}")
-    for flag in first.flags:
-        print_text(f"Not scored: {flag.text}. {flag.told}")
+    for scored in models:
+        by = f" by {scored.adapter}" if len(models) > 1 else ""
+        for flag in scored.flags:
+            print_text(f"Not scored{by}: {flag.text}. {flag.told}")
 
 
 def _cells(scored: Scored, dimension: str) -> tuple[str, str, str]:
@@ -145,13 +175,16 @@ def _cells(scored: Scored, dimension: str) -> tuple[str, str, str]:
     return str(found.score), f"{found.expected:.2f}", f"{found.confidence:.0%}"
 
 
-def _print_many(rubric: Rubric, read: Sequence[Read], columns: Sequence[Sequence[Scored]]) -> None:
-    heads = [title for _ in columns for title in ("overall", *(one.title.lower() for one in rubric.dimensions))]
-    rows = []
-    for place, one in enumerate(read):
-        cells: list[str] = []
-        for column in columns:
-            scored = column[place]
-            cells += [f"{scored.overall:.2f}", *(str(scored.scores[part.id].score) for part in rubric.dimensions)]
-        rows.append((one.name, *cells, len(columns[0][place].flags) or ""))
-    print_table(("transcript", *heads, "flags"), rows)
+def _print_many(rubric: Rubric, found: Sequence[tuple[str, Sequence[Scored]]], models: int) -> None:
+    """Print a line for each transcript that every model has scored."""
+    heads = ("overall", *(one.title.lower() for one in rubric.dimensions), "flags") * models
+    rows = [
+        (name, *(cell for one in row for cell in _cells_of(one, rubric))) for name, row in found if len(row) == models
+    ]
+    if rows:
+        print_table(("transcript", *heads), rows)
+
+
+def _cells_of(scored: Scored, rubric: Rubric) -> tuple[object, ...]:
+    scores = (scored.scores[one.id].score for one in rubric.dimensions)
+    return f"{scored.overall:.2f}", *scores, len(scored.flags) or ""
