@@ -106,9 +106,10 @@ def stamp(workspace: Workspace, rubric: Rubric, asked: str = "") -> str:
     if wanted == BUNDLED or not workspace.database.exists():
         return _bundle(rubric).stamp if has_bundle(rubric) else _base().stamp
     with opened(workspace) as db:
-        present = adapters.find(db, wanted).id if wanted else registry.production_of(db, SCOPE + rubric.id)
-    if present:
-        return f"{present} {_stamp(workspace.adapters / present)}"
+        present = wanted or registry.production_of(db, SCOPE + rubric.id)
+        row = adapters.find(db, present) if present else None
+    if row is not None:
+        return f"{row.id} {_stamp(workspace.adapters / row.id)} {_stamp_base(row.base)}"
     return _bundle(rubric).stamp if has_bundle(rubric) else _base().stamp
 
 
@@ -205,6 +206,15 @@ def _read_card(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}
+
+
+def _stamp_base(base: str) -> str:
+    """Return the stamp of a base's folder, or "" while it can't be used."""
+    try:
+        folder = bases.locate(base)
+    except (NotFound, BaseModelError):
+        return ""
+    return _stamp(folder) if folder is not None else ""
 
 
 def _stamp(folder: Path) -> str:

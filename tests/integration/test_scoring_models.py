@@ -1,6 +1,9 @@
 """Which model scores: what is in production, as soon as it is, and never an adapter made for something else."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +74,22 @@ def test_a_damaged_one_in_production_gives_way_to_the_one_before(workspace: Work
     damage(workspace, second.id)
     assert models.stamp(workspace, RUBRIC) != stamp
     assert models.resolve(workspace, RUBRIC).id == first.id
+
+
+def test_another_file_of_the_base_changes_the_stamp_of_what_is_on_it(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(STARTER_DIR, base)
+    monkeypatch.setattr(bases, "locate", lambda _: base)
+    row = make_scorer(workspace, "On a base")
+    promote(workspace, row)
+    before = [models.stamp(workspace, RUBRIC, asked) for asked in ("", "On a base")]
+    os.utime(base / "config.json", (1, 1))
+    after = [models.stamp(workspace, RUBRIC, asked) for asked in ("", "On a base")]
+    assert len({*before, *after}) == 2 and not set(before) & set(after)
+    monkeypatch.setattr(bases, "locate", lambda _: None)
+    assert models.stamp(workspace, RUBRIC) not in {*before, *after}  # a base that is gone is told by the request
 
 
 def test_one_that_is_asked_for_scores_if_it_fits(workspace: Workspace) -> None:

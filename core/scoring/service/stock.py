@@ -127,6 +127,7 @@ class Stock:
                     return
                 model, default_of = self._to_load.popleft()
             found = guard(lambda: self._models.load(model), f"The model {model.name} can't be loaded")  # noqa: B023
+            dropped: list[Loaded] = []
             with self._changed:
                 del self._ordered[model]
                 if isinstance(found, AppError):
@@ -138,8 +139,10 @@ class Stock:
                     self._loaded[model] = found
                     if default_of:
                         self._make_current(default_of, model)
-                    self._forget_old()
+                    dropped = self._forget_old()
                 self._changed.notify_all()
+            # Only without the lock, which every request needs: to take a model apart may wait for a scoring.
+            dropped.clear()
 
     def _make_current(self, rubric: str, model: Model) -> None:
         if self._current.get(rubric) not in (None, model):
@@ -147,12 +150,14 @@ class Stock:
         self._current[rubric] = model
         self._problems.pop(rubric, None)
 
-    def _forget_old(self) -> None:
-        """Drop the models that were used longest ago; the default of each rubric and the newest stay."""
+    def _forget_old(self) -> list[Loaded]:
+        """Return the models that were used longest ago, now dropped; the default of each rubric and the newest stay."""
+        dropped = []
         kept = {*self._current.values(), next(reversed(self._loaded))}
         for model in [one for one in self._loaded if one not in kept]:
             if len(self._loaded) > LOADED_AT_ONCE:
-                del self._loaded[model]
+                dropped.append(self._loaded.pop(model))
+        return dropped
 
 
 T = TypeVar("T")
