@@ -20,6 +20,7 @@ from core.store.datasets import ROWS_FILE
 
 MANIFEST_FILE = "dataset.json"
 DROPPED_FILE = "dropped.jsonl"
+PRIVATE = "private"  # what an example says beside its text if only the owner of the workspace may read it
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def save(
 ) -> Version:
     """Store examples as a version; the same rows give the same version, which is then left as it is.
 
+    With a private example among them, nobody but the owner gets into the folder, from before anything is in it.
+
     Args:
         dropped: Rows that were left out, each with its place, reason and text; kept beside the others.
 
@@ -60,6 +63,8 @@ def save(
     }
     if datasets.find_damage(workspace, sha) is not None:
         with durable.staged_folder(folder) as staging:
+            if any(example.extra.get(PRIVATE) for example in examples):
+                staging.chmod(0o700)
             (staging / ROWS_FILE).write_text(text, encoding="utf-8")
             (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
             if dropped:

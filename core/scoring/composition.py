@@ -17,6 +17,7 @@ from core.evaluation.benchmarks import Item, make_benchmark
 from core.paths import Workspace
 from core.scoring import ratings, sampling
 from core.scoring.asking import ask_notes, ask_score, write_notes, write_score
+from core.scoring.guard import suspicion
 from core.scoring.ratings import Rated
 from core.scoring.transcript import Transcript, render
 from core.training.configuration import TrainingConfig
@@ -27,12 +28,18 @@ CHOICES = tuple(str(score) for score in SCALE)
 HELD_OUT = 0.20
 MOST_TEST = 60  # transcripts, each with one question for every dimension
 LEAST_BONDS = 5
+MAX_LENGTH = 1024  # tokens of the longest example, where no job says how many
 LEAST_MADE = 60
 ANSWER_TOKENS = 64
 DISTURBED = 0.4  # of the made transcripts that are trained on
 MADE_NOTES = 0.3  # made transcripts repeat their notes, so fewer questions about them teach the same
 
 Count = Callable[[str], int]
+
+
+def count_roughly(text: str) -> int:
+    """Return about how many tokens a text has: three letters a token."""
+    return len(text) // 3
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def compose(workspace: Workspace, base: str, config: TrainingConfig, wanted: Rub
     if wanted.rows is not None and wanted.rows < len(rated):
         drawn = np.random.default_rng([config.seed, 2_003]).permutation(len(rated))[: wanted.rows]
         rated = [rated[place] for place in sorted(drawn)]
-    composed = of_rubric(rubric, rated, config.seed, count=count, max_length=config.max_length)
+    composed = of_rubric(rubric, rated, config.seed, count=count, max_length=config.max_length, guarded=True)
     return replace(composed, source=composed.source | {"file": show_name(wanted.data.name)})
 
 
@@ -80,10 +87,10 @@ def count_made(config: TrainingConfig, rubric: Rubric) -> int:
 
 
 def counter_of(base: str) -> Count:
-    """Return what counts tokens as a base does; one whose files are not here is taken to have three letters a token."""
+    """Return what counts tokens as a base does, roughly for one whose files are not here."""
     folder = bases.locate(base)
     if folder is None:
-        return lambda text: len(text) // 3
+        return count_roughly
     tokenizer = read_chat_format(folder).tokenizer
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
@@ -94,10 +101,11 @@ def of_rubric(
     seed: int,
     share: float = HELD_OUT,
     *,
-    count: Count = lambda text: len(text) // 3,
-    max_length: int = 1024,
+    count: Count = count_roughly,
+    max_length: int = MAX_LENGTH,
     notes: float = 1.0,
     disturbed: float = 0.0,
+    guarded: bool = False,
 ) -> Composition:
     """Return training examples of rated transcripts, a share of their sources held out as benchmark and validation.
 
@@ -109,11 +117,18 @@ def of_rubric(
         max_length: Tokens of the longest example; a longer transcript becomes windows of whole utterances.
         notes: Share of the training transcripts that are also asked about for notes.
         disturbed: Share of the training transcripts into which passages are put that must change nothing.
+        guarded: Whether passages that speak to the scorer are cut, as scoring cuts them. Made transcripts have none,
+            and looking for them takes a hundredth of a second each.
 
     Raises:
         DataError: Too few different sources are left to hold some out.
     """
     merged = merge(rated, rubric)
+    averaged, empty = len(rated) - len(merged), 0
+    if guarded:
+        clean = [replace(one, transcript=guard(one.transcript, rubric)) for one in merged]
+        merged = [one for one in clean if one.transcript.words]
+        empty = len(clean) - len(merged)
     bonds: defaultdict[str, list[Rated]] = defaultdict(list)
     for one in merged:
         bonds[one.bond].append(one)
@@ -142,7 +157,8 @@ def of_rubric(
     weights = {one.id: one.weight for one in rubric.dimensions}
     titles = {one.id: one.title for one in rubric.dimensions}
     source = {"rubric": rubric.id, "transcripts": len(merged), "held_out": len(tested), "seed": seed}
-    removed = {"rated more than once, scores averaged": len(rated) - len(merged)} if len(merged) < len(rated) else {}
+    left_out = {"rated more than once, scores averaged": averaged, "nothing in it but words to the scorer": empty}
+    removed = {why: many for why, many in left_out.items() if many}
     benchmark = make_benchmark(rubric.title, items, weights, titles, METRICS)
     return Composition(rubric.title, examples, benchmark, source, removed, rubric=rubric.id)
 
@@ -162,6 +178,11 @@ def merge(rated: Sequence[Rated], rubric: Rubric) -> list[Rated]:
         scores = {one.id: float(np.mean([rating.scores[one.id] for rating in found])) for one in rubric.dimensions}
         merged.append(replace(found[0], scores=scores))
     return merged
+
+
+def guard(transcript: Transcript, rubric: Rubric) -> Transcript:
+    """Return a transcript without the passages that speak to the scorer, as scoring reads it; it may be empty."""
+    return suspicion.cut(transcript, suspicion.find_flags(transcript, rubric))
 
 
 def round_score(score: float) -> int:

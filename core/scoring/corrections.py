@@ -4,9 +4,11 @@ A transcript is stored because a person corrected its scores, and for no other r
 before they do.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core import durable
@@ -16,7 +18,7 @@ from core.datasets.combination import Combined
 from core.datasets.examples import Example
 from core.errors import BadInput, DataError
 from core.paths import Workspace
-from core.scoring import asking, ratings
+from core.scoring import asking, composition, ratings
 from core.scoring.ratings import Rated
 from core.scoring.reading import read_transcript
 from core.scoring.result import Scored
@@ -25,9 +27,12 @@ from core.store import scoring
 from core.store.connection import opened
 from core.store.scoring import Correction
 
+log = logging.getLogger("atelier")
+
 TOLD = (
-    "Saving a correction stores this conversation on this computer, readable by you alone, so that a model can be "
-    "trained on it. It stays until you delete it."
+    "Saving a correction stores this conversation on this computer, so that a model can be trained on it. It stays "
+    "until you delete it. The database and datasets made of corrections are readable by you alone. The test questions "
+    "of a training on them are readable by whoever may read your other files."
 )
 MOST_LETTERS = {"your name": 100, "the reason": 1_000, "the note": 2_000}
 HELD_OUT_EVERY = 5  # of so many transcripts one is for validation
@@ -98,26 +103,45 @@ def _check_text(text: str, what: str) -> str:
 
 
 def newest(db: sqlite3.Connection, rubric: Rubric) -> list[Correction]:
-    """Return each person's last correction of each transcript, the oldest first."""
+    """Return what each person makes of each transcript, the oldest first: by dimension, the last that they said."""
     last: dict[tuple[str, str], Correction] = {}
-    for one in scoring.corrections_of(db, rubric.id):
-        last.setdefault((one.who.casefold(), one.transcript), one)
+    for one in reversed(scoring.corrections_of(db, rubric.id)):
+        key = (one.who.casefold(), one.transcript)
+        last[key] = _merge(last[key], one) if key in last else one
     return sorted(last.values(), key=lambda one: one.id)
+
+
+def _merge(before: Correction, one: Correction) -> Correction:
+    """Return a correction with what the same person said before of dimensions that it leaves alone."""
+    scores, reasons = one.corrected["scores"], one.corrected["reasons"]
+    kept = {name: text for name, text in before.corrected["reasons"].items() if name not in scores}
+    merged = {"scores": before.corrected["scores"] | scores, "reasons": kept | reasons}
+    return replace(one, corrected=merged, note=one.note or before.note)
 
 
 def to_ratings(workspace: Workspace, rubric: Rubric, path: Path) -> int:
     """Write the corrections as rated transcripts (JSONL) that training and `atelier agreement` take; return how many.
 
-    A dimension that nobody corrected stands as the model scored it: the person saw it and left it. The file is its
-    owner's alone.
+    A dimension that nobody corrected stands as the model scored it: the person saw it and left it. Where the model has
+    no score either, as the rubric got the dimension later, the correction is left out and the log says how many are.
+    The file is its owner's alone.
 
     Raises:
-        DataError: There are no corrections.
+        DataError: There are no corrections, or none has a score for each dimension.
     """
     with opened(workspace) as db:
-        rated = [_rate(one, rubric) for one in newest(db, rubric)]
-    if not rated:
+        found = newest(db, rubric)
+    if not found:
         raise DataError(_none(rubric))
+    rated = [one for one in (_rate(one, rubric) for one in found) if len(one.scores) == len(rubric.dimensions)]
+    if len(rated) < len(found):
+        told = (
+            f"{len(found) - len(rated):,} of {len(found):,} corrections are left out: they have no score for a "
+            f"dimension that the rubric {rubric.title!r} has now."
+        )
+        if not rated:
+            raise DataError(f"{told} Score these conversations again and correct them.")
+        log.warning(told)
     staged = durable.staging_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -137,7 +161,7 @@ def _rate(one: Correction, rubric: Rubric) -> Rated:
         {dimension.id: given[dimension.id] for dimension in rubric.dimensions if dimension.id in given},
         dict(one.corrected["reasons"]),
         reasoning=one.note,
-        source=f"{ORIGIN}/{durable.hash_text(one.transcript)[:16]}",
+        source=_name_source(one),
         rater=one.who,
     )
 
@@ -145,12 +169,13 @@ def _rate(one: Correction, rubric: Rubric) -> Rated:
 def to_dataset(workspace: Workspace, rubric: Rubric, name: str) -> Combined:
     """Store the corrected scores as a version of a dataset: a question for each dimension that a person scored.
 
-    What people left as it was is no example: a model learns nothing from its own answers. A transcript is wholly in the
-    training or in the validation part. Deleting corrections later does not change a dataset that was made of them.
+    What people left as it was is no example: a model learns nothing from its own answers. A model is asked as in
+    `composition`: about a transcript without what speaks to the scorer, a long one in windows. A transcript is wholly
+    in the training or in the validation part. Deleting corrections later does not change a dataset made of them.
 
     Raises:
         BadInput: The name is none.
-        DataError: There are no corrections.
+        DataError: There are no corrections, or nothing to score in what was corrected.
     """
     with opened(workspace) as db:
         found = newest(db, rubric)
@@ -158,16 +183,23 @@ def to_dataset(workspace: Workspace, rubric: Rubric, name: str) -> Combined:
             raise DataError(_none(rubric))
         transcripts = list(dict.fromkeys(one.transcript for one in found))
         held = set(transcripts[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
+        windows = {text: _read_windows(text, rubric) for text in transcripts}
         examples = [
             Example(
-                asking.ask_score(rubric, dimension, one.transcript),
+                asking.ask_score(rubric, dimension, window),
                 asking.write_score(
                     one.corrected["scores"][dimension.id], one.corrected["reasons"].get(dimension.id, "")
                 ),
                 origin=f"{ORIGIN}:{rubric.id}",
-                extra={"part": "validation" if one.transcript in held else "train", "component": dimension.id},
+                extra={
+                    "part": "validation" if one.transcript in held else "train",
+                    "component": dimension.id,
+                    "group": _name_source(one),
+                    versions.PRIVATE: True,
+                },
             )
             for one in found
+            for window in windows[one.transcript]
             for dimension in rubric.dimensions
             if dimension.id in one.corrected["scores"]
         ]
@@ -176,10 +208,19 @@ def to_dataset(workspace: Workspace, rubric: Rubric, name: str) -> Combined:
             "rubric": rubric.id,
             "licence": "your own",
         }
-        made = combination.store(workspace, db, name, examples, source, "make")
-    for path in versions.folder_of(workspace, made.sha).iterdir():
-        path.chmod(scoring.OWNER_ALONE)
-    return made
+        return combination.store(workspace, db, name, examples, source, "make")
+
+
+def _read_windows(text: str, rubric: Rubric) -> list[Transcript]:
+    """Return a stored transcript as a model is asked about it; nothing where all of it speaks to the scorer."""
+    clean = composition.guard(read_transcript(text, rubric), rubric)
+    count = composition.count_roughly  # which base will be trained is not known yet
+    budget = composition.budget_of(rubric, count, composition.MAX_LENGTH)
+    return composition.cut(clean, budget, count) if clean.words else []
+
+
+def _name_source(one: Correction) -> str:
+    return f"{ORIGIN}/{durable.hash_text(one.transcript)[:16]}"
 
 
 def _none(rubric: Rubric) -> str:
