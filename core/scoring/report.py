@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core import durable
 from core.catalog.rubrics import Rubric
 from core.scoring.result import Scored
 from core.scoring.transcript import Transcript
@@ -19,6 +20,12 @@ class Entry:
     name: str
     scored: Scored
     transcript: Transcript | None = None
+
+    @property
+    def mark(self) -> str:
+        """A name for what was said together with its scores; how long scoring took is no part of it."""
+        said = self.transcript.render() if self.transcript else ""
+        return durable.hash_text(f"{said}\n{self.scored.model_dump_json(exclude={'milliseconds'})}")
 
 
 def to_json(entries: Sequence[Entry]) -> str:

@@ -12,9 +12,13 @@ from pages.widgets.text import plain
 
 
 def show(workspace: Workspace, rubric: Rubric, entry: Entry) -> None:
-    """Draw the form behind a button; a press stores the correction."""
+    """Draw the form behind a button; a press stores the correction.
+
+    Its keys are of the content: a keyed widget keeps its value, and one conversation's scores must not stand in the
+    form of another.
+    """
     assert entry.transcript is not None
-    with st.popover("Correct", icon=":material/edit:"), st.form(f"correct-{entry.name}", border=False):
+    with st.popover("Correct", icon=":material/edit:"), st.form(f"correct-{entry.mark}", border=False):
         st.caption(corrections.TOLD)
         scores, reasons = {}, {}
         for one in rubric.dimensions:
@@ -24,13 +28,13 @@ def show(workspace: Workspace, rubric: Rubric, entry: Entry) -> None:
                 SCALE,
                 default=found.score,
                 required=True,
-                key=f"correct-{entry.name}-{one.id}",
+                key=f"correct-{entry.mark}-{one.id}",
                 help="  \n".join(f"{score}: {plain(one.anchors[score])}" for score in SCALE),
             )
             reasons[one.id] = st.text_input(
                 f"Why, {one.title.lower()}",
                 found.reason,
-                key=f"reason-{entry.name}-{one.id}",
+                key=f"reason-{entry.mark}-{one.id}",
                 label_visibility="collapsed",
                 placeholder="Why, in a sentence",
             )

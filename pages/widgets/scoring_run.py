@@ -75,11 +75,9 @@ def run(workspace: Workspace, given: Sequence[Given], choice: Choice) -> Shown:
     refused: list[tuple[str, str]] = []
     for one in given:
         try:
-            transcript = reading.read_transcript(one.content, choice.rubric, one.name)
+            read.append((one.name, _read(one, choice)))
         except AppError as error:
             refused.append((one.name, str(error)))
-        else:
-            read.append((one.name, masking.mask(transcript)[0] if choice.mask else transcript))
     found: list[list[Scored | None]] = []
     for model in filter(None, (choice.model, choice.other)):
         answers = client.score(workspace, [transcript for _, transcript in read], choice.rubric.id, model)
@@ -92,3 +90,12 @@ def run(workspace: Workspace, given: Sequence[Given], choice: Choice) -> Shown:
     columns = [[scored for place in kept if (scored := answers[place]) is not None] for answers in found]
     entries = [Entry(read[place][0], scored, read[place][1]) for place, scored in zip(kept, columns[0], strict=True)]
     return Shown(choice, tuple(entries), tuple(columns[1]) if len(columns) > 1 else (), tuple(refused))
+
+
+def _read(given: Given, choice: Choice) -> Transcript:
+    """Return the very transcript that the service will read, so that what it marks stands where it says."""
+    transcript = reading.read_transcript(given.content, choice.rubric, given.name)
+    if not choice.mask:
+        return transcript
+    masked, _ = masking.mask(transcript, choice.rubric)
+    return reading.read_transcript(masked.render(), choice.rubric)  # masked labels may read otherwise
