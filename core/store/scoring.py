@@ -163,49 +163,53 @@ def _kept(row: sqlite3.Row) -> Kept:
 def delete(workspace: Workspace, table: Table, one: str | int) -> None:
     """Delete a kept scoring by its id or a correction by its number, so that nothing of it can be read back.
 
+    A deletion that could not reach everything can be repeated: it then finishes what was left.
+
     Raises:
-        NotFound: It is not there.
-        StoreError: A backup can't be cleaned; everything else is gone then.
+        NotFound: It is neither there nor in a backup.
+        StoreError: The journal or a backup can't be cleaned; everything else is gone then.
     """
-    if _erase(workspace, table, "WHERE id = ?", (one,)) == 0:
-        raise NotFound(f"There is no such entry {one!r}. It may have been deleted.")
+    if not any(_erase(workspace, table, "WHERE id = ?", (one,))):
+        raise NotFound(f"There is no entry {one!r}. If it was deleted before, nothing of it is left now.")
 
 
 def delete_all(workspace: Workspace, table: Table) -> int:
     """Delete all kept scorings or all corrections, so that nothing can be read back; return how many there were.
 
     Raises:
-        StoreError: A backup can't be cleaned; everything else is gone then.
+        StoreError: The journal or a backup can't be cleaned; everything else is gone then.
     """
-    return _erase(workspace, table, "", ())
+    return _erase(workspace, table, "", ())[0]
 
 
-def _erase(workspace: Workspace, table: Table, where: str, values: tuple[Any, ...]) -> int:
+def _erase(workspace: Workspace, table: Table, where: str, values: tuple[Any, ...]) -> tuple[int, int]:
+    """Delete rows everywhere, and return how many there were in the database and in its backups."""
     with _private(workspace) as db:
         with transaction(db):
             count = db.execute(f"DELETE FROM {table} {where}", values).rowcount
-        _empty_journal(db)
-    failed = [path for path in sorted(workspace.backups.glob("control-*.db")) if not _clean(path, table, where, values)]
+        is_emptied = _empty_journal(db)
+    cleaned = {path: _clean(path, table, where, values) for path in sorted(workspace.backups.glob("control-*.db"))}
+    failed = [path for path, found in cleaned.items() if found is None]
+    left = [] if is_emptied else ["in the database's log, which another program reads: close it"]
     if failed:
-        raise StoreError(
-            f"Deleted, but not from {len(failed)} backups, such as {failed[0]}: they are busy or damaged. "
-            "Delete these files, or try again."
-        )
-    return count
+        left.append(f"in {len(failed)} backups, such as {failed[0]}, which are busy or damaged: delete these files")
+    if left:
+        raise StoreError(f"Deleted, but it can still be found {'; and '.join(left)}. Then delete once more.")
+    return count, sum(found or 0 for found in cleaned.values())
 
 
-def _clean(backup: Path, table: Table, where: str, values: tuple[Any, ...]) -> bool:
+def _clean(backup: Path, table: Table, where: str, values: tuple[Any, ...]) -> int | None:
+    """Delete rows of a backup and return how many there were, None if that can't be done."""
     try:
         with closing(sqlite3.connect(backup, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone():
-                return True  # written before there were such things
+                return 0  # written before there were such things
             db.execute("PRAGMA secure_delete=ON")
             with transaction(db):
-                db.execute(f"DELETE FROM {table} {where}", values)
-            _empty_journal(db)
+                count = db.execute(f"DELETE FROM {table} {where}", values).rowcount
+            return count if _empty_journal(db) else None
     except (sqlite3.DatabaseError, UnicodeDecodeError):
-        return not backup.exists()
-    return True
+        return None if backup.exists() else 0
 
 
 @contextmanager
@@ -228,17 +232,18 @@ def _close_to_others(path: Path) -> None:
         raise StoreError(f"{path} can't be closed to others: {error.strerror}. Nothing was written.") from error
 
 
-def _empty_journal(db: sqlite3.Connection) -> None:
+def _empty_journal(db: sqlite3.Connection) -> bool:
     """Bring a write-ahead log into the database and cut it to nothing; a rollback journal is gone by itself.
 
-    Raises:
-        StoreError: Another process reads what was before.
+    Returns:
+        Whether that was done; not while another process reads what was before.
     """
     until = time.monotonic() + BUSY_TIMEOUT_S
     while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         if time.monotonic() > until:
-            raise StoreError("Deleted, but another program still reads the database's log. Close it and delete again.")
+            return False
         time.sleep(0.05)
+    return True
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import NotFound
+from core.errors import NotFound, StoreError
 from core.paths import Workspace
 from core.store import backup, jobs, scoring
 from core.store.connection import opened
@@ -74,6 +74,38 @@ def test_one_deletion_takes_one_transcript_and_leaves_the_others_readable(worksp
             scoring.find_kept(db, first)
     with pytest.raises(NotFound):
         scoring.delete(workspace, "scorings", first)
+
+
+def test_a_deletion_that_cannot_empty_the_log_cleans_the_backups_and_is_finished_by_the_next(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.connection.journal_mode", lambda: "WAL")
+    for module in ("connection", "scoring"):
+        monkeypatch.setattr(f"core.store.{module}.BUSY_TIMEOUT_S", 0.1)
+    one = keep(workspace)
+    backup.save(workspace)
+    with opened(workspace) as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM scorings").fetchone()[0] == 1
+        with pytest.raises(StoreError, match="database's log, which another program reads"):
+            scoring.delete(workspace, "scorings", one)
+        assert not any(workspace.backups in path.parents for path in files_with(workspace, "4711-XQ"))
+        other.execute("ROLLBACK")
+        with pytest.raises(NotFound, match="nothing of it is left now"):
+            scoring.delete(workspace, "scorings", one)
+        assert files_with(workspace, "4711-XQ") == []
+
+
+def test_a_deletion_that_a_backup_refused_can_be_repeated(workspace: Workspace) -> None:
+    one = keep(workspace)
+    saved = backup.save(workspace)
+    sound = saved.read_bytes()
+    saved.write_bytes(b"no database " * 500)
+    with pytest.raises(StoreError, match=f"in 1 backups, such as .*{saved.name}"):
+        scoring.delete(workspace, "scorings", one)
+    saved.write_bytes(sound)
+    scoring.delete(workspace, "scorings", one)
+    assert files_with(workspace, "4711-XQ") == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
