@@ -1,6 +1,7 @@
 """Transcripts that wait to be scored, and the one thread that scores them.
 
-What waits and asks for the same model is scored together, up to a budget of words; a batch is given to one model whole.
+What waits and asks for the same model is scored together, up to a budget of words. What was put in together is scored
+by one model, even if another one comes into production meanwhile.
 """
 
 import threading
@@ -21,7 +22,9 @@ WORDS_AT_ONCE = 8_000
 FULL_COSTS = 8  # so many times the work of numbers alone are reasons and evidence, roughly
 LOOK_S = 1.0  # so often an idle queue looks what is in production
 
-Group = tuple[str, str, str]
+
+class Batch:
+    """What was put in together."""
 
 
 @dataclass(eq=False)
@@ -30,11 +33,11 @@ class Ticket:
 
     wanted: Wanted
     asked: str
+    batch: Batch
     future: "Future[Scored]" = field(default_factory=Future)
 
-    @property
-    def group(self) -> Group:
-        return self.wanted.rubric.id, self.asked, self.wanted.detail
+
+Group = tuple[str, str, str, Batch | None]  # the batch only where some of it has its score already
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Queue:
         self._changed = threading.Condition()
         self._stock = Stock(models, self._changed)
         self._waiting: deque[Ticket] = deque()
+        self._begun: dict[Batch, Loaded] = {}  # which model scored the first of a batch; the scoring thread's own
         self._ended = False
 
     def start(self) -> None:
@@ -86,7 +90,8 @@ class Queue:
             Refused: Too many are waiting.
             ServiceError: The queue has ended.
         """
-        tickets = [Ticket(one, asked.strip()) for one in wanted]
+        batch = Batch()
+        tickets = [Ticket(one, asked.strip(), batch) for one in wanted]
         with self._changed:
             if len(self._waiting) >= self._most_waiting:
                 told = f"{len(self._waiting)} transcripts are waiting already. Try again in a few seconds."
@@ -121,26 +126,39 @@ class Queue:
     def _score_next(self) -> bool:
         """Score the oldest of those whose model is there, with all that go with it; return whether there were any."""
         with self._changed:
-            groups: dict[Group, Ticket] = {}
-            for one in self._waiting:
-                groups.setdefault(one.group, one)
+            waiting = list(self._waiting)
+        left = {one.batch for one in waiting}
+        self._begun = {batch: model for batch, model in self._begun.items() if batch in left}
+        groups: dict[Group, Ticket] = {}
+        for one in waiting:
+            groups.setdefault(self._group(one), one)
         for group, oldest in groups.items():
-            found = guard(lambda: self._stock.find(oldest.wanted.rubric, oldest.asked), "A model can't be told")  # noqa: B023
+            found = self._find(oldest)
             if found is not None:
-                batch = self._take(group)
+                taken = self._take(group)
                 if isinstance(found, AppError):
-                    _refuse(batch, found)
+                    _refuse(taken, found)
                 else:
-                    _score(found, [one for one in batch if one.future.set_running_or_notify_cancel()])
+                    self._begun |= {one.batch: found for one in taken}
+                    _score(found, [one for one in taken if one.future.set_running_or_notify_cancel()])
                 return True
         return False
 
+    def _find(self, one: Ticket) -> Loaded | AppError | None:
+        if one.batch in self._begun:
+            return self._begun[one.batch]
+        return guard(lambda: self._stock.find(one.wanted.rubric, one.asked), "A model can't be told")
+
+    def _group(self, one: Ticket) -> Group:
+        return one.wanted.rubric.id, one.asked, one.wanted.detail, one.batch if one.batch in self._begun else None
+
     def _take(self, group: Group) -> list[Ticket]:
-        most = self._words if group[2] == "scores" else self._words // FULL_COSTS
+        _, _, detail, _ = group
+        most = self._words if detail == "scores" else self._words // FULL_COSTS
         words = 0
         batch: list[Ticket] = []
         with self._changed:
-            for ticket in [one for one in self._waiting if one.group == group]:
+            for ticket in [one for one in self._waiting if self._group(one) == group]:
                 words += ticket.wanted.transcript.words
                 if batch and words > most:
                     break
