@@ -43,27 +43,27 @@ REWORDED = 60  # transcripts of the test with new phrases
 class Recipe:
     """Everything that the bundle depends on beside code and phrases.
 
-    Excerpts about one dimension come first, then these, others about two and whole transcripts in turns: what a phrase
-    says of a score is learned from little text, where to look for it from more. Most questions end with the digit, some
-    with a reason. A fifth of the phrases is kept out, for a test of its own.
+    Excerpts about one dimension come first, then others about two and whole transcripts in turns: what a phrase says of
+    a score is learned from little text, where to look for it from more. The learning rate falls to the end of each of
+    these stages. Most questions end with the digit, some with a reason. A fifth of the phrases is kept out, for a test
+    of its own.
     """
 
     rubric: str = "conversation"
-    single: int = 6_000
-    alone: float = 0.4  # of the excerpts about one dimension
+    single: int = 9_000
     double: int = 3_000
-    transcripts: int = 2_600
+    transcripts: int = 1_600
     later: int = 2_400  # transcripts of each later round
-    rounds: int = 1  # each with new text and a new schedule; the later ones with a quarter of the excerpts about one
+    rounds: int = 2  # each with new text; the later ones mix everything, with a quarter of the excerpts about one
     with_reasons: float = 0.3
-    disturbed: float = 0.35  # of excerpts and transcripts: with passages in them that must change nothing
+    disturbed: float = 0.2  # of transcripts and excerpts about two: with passages in them that must change nothing
     longest: int = 130  # words: short ones give more different conversations in the same time
     max_length: int = 512
     seed: int = 1
     rank: int = 32
-    learning_rate: float = 1.5e-3
-    falls_from: float = 0.6  # of the steps; before that the learning rate stays
-    tokens_per_step: int = 800
+    learning_rate: float = 1.2e-3
+    falls_from: float = 0.5  # of a stage's steps; before that the learning rate stays
+    tokens_per_step: int = 1_500
 
 
 def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) -> dict[str, Any]:
@@ -90,7 +90,8 @@ def build(recipe: Recipe, out: Path, start: Path | None = None, first: int = 0) 
         load_weights(model, start / "adapter_model.safetensors")
     steps = 0
     for number in range(first, recipe.rounds):
-        steps += train(recipe, model, engine, plan(recipe, rubric, composed, loaded.chat, number))
+        for stage in plan(recipe, rubric, composed, loaded.chat, number):
+            steps += train(recipe, model, engine, stage)
     seconds = time.monotonic() - began
     out.mkdir(parents=True, exist_ok=True)
     save_adapter(model, out, "starter")
@@ -160,40 +161,43 @@ def ask_about(rubric: Rubric, recipe: Recipe, rated: Sequence[Rated]) -> list[It
 
 
 Group = list[Encoded]  # questions about one transcript
+Stage = list[list[Group]]  # what its steps train on
 
 
-def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[list[Group]]:
-    """Return what each step of a round trains on; scenarios that are held out occur nowhere in it."""
+def plan(
+    recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int
+) -> list[list[list[Group]]]:
+    """Return what each step of each stage of a round trains on; scenarios that are held out occur nowhere in it."""
     seed = recipe.seed + 1_000 * number
     allowed = groups_of(composed)
     random = np.random.default_rng([seed, 2_017])
-    first, mixed = [], []
 
-    def told(one: Rated) -> Transcript:
-        return sampling.disturb(one.transcript, random) if random.random() < recipe.disturbed else one.transcript
+    def told(one: Rated, share: float) -> Transcript:
+        return sampling.disturb(one.transcript, random) if random.random() < share else one.transcript
 
-    for about, count in ((1, recipe.single // (4 if number else 1)), (2, recipe.double)):
-        excerpts = sampling.make_excerpts(rubric, count, seed, about, phrases="known")
+    def excerpts(count: int, about: int, share: float) -> Stage:
+        made = sampling.make_excerpts(rubric, count, seed, about, phrases="known")
         examples = [
             example
-            for one in excerpts
+            for one in made
             if one.bond in allowed
-            for example in composition.ask(rubric, one, told(one), False, "train")
+            for example in composition.ask(rubric, one, told(one, share), False, "train")
         ]
-        steps = fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
-        alone = round(recipe.alone * len(steps)) if about == 1 and not number else 0
-        first += steps[:alone]
-        mixed += steps[alone:]
+        return fill_steps([end_at_digit(one) for one in group_examples(examples, chat, recipe)], recipe)
+
+    first = excerpts(recipe.single // (4 if number else 1), 1, 0)
+    mixed = excerpts(recipe.double, 2, recipe.disturbed)
     if number:
         made = sampling.make(rubric, recipe.later, seed, longest=recipe.longest, phrases="known")
-        chosen = [replace(one, transcript=told(one)) for one in made if one.bond in allowed]
+        chosen = [replace(one, transcript=told(one, recipe.disturbed)) for one in made if one.bond in allowed]
         composed = replace(composed, examples=ask_all(rubric, chosen))
     groups = group_examples([one for one in composed.examples if one.extra["part"] == "train"], chat, recipe)
     groups = [groups[place] for place in random.permutation(len(groups))]
     reasoned = round(recipe.with_reasons * len(groups))
     mixed += fill_steps(groups[:reasoned], recipe)
     mixed += fill_steps([end_at_digit(one) for one in groups[reasoned:]], recipe)
-    return first + [mixed[place] for place in random.permutation(len(mixed))]
+    stages = [first + mixed] if number else [first, mixed]
+    return [[stage[place] for place in random.permutation(len(stage))] for stage in stages]
 
 
 def ask_all(rubric: Rubric, made: Sequence[Rated]) -> list[Example]:
@@ -218,7 +222,7 @@ def end_at_digit(group: Group) -> Group:
     return [Encoded(one.ids[: one.response_start + 1], one.response_start, one.cut, 0) for one in group]
 
 
-def fill_steps(groups: Sequence[Group], recipe: Recipe) -> list[list[Group]]:
+def fill_steps(groups: Sequence[Group], recipe: Recipe) -> Stage:
     """Return groups in portions of about as many tokens as a step shall have."""
     steps: list[list[Group]] = [[]]
     filled = 0
@@ -246,7 +250,7 @@ def train(recipe: Recipe, model: Any, engine: lean.LeanEngine, planned: Sequence
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if step % 5 == 0 or step == steps - 1:
+        if step % 20 == 0 or step == steps - 1:
             print(f"step {step + 1} of {steps}, loss {loss.item():.3f}, {time.monotonic() - began:.0f} s", flush=True)
     return steps
 
