@@ -1,21 +1,26 @@
-"""Scores to hand on: a table for a spreadsheet, JSON for a program, a page for a reader."""
+"""Scores to share: a table for a spreadsheet, JSON for a program, a page for a reader.
+
+What was said goes along where an entry has its transcript, in JSON and on the page; without it no passage does. The
+table never holds any.
+"""
 
 import csv
 import html
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from core import durable
-from core.catalog.rubrics import Rubric
+from core.catalog.rubrics import Dimension, Rubric
 from core.scoring.result import Scored
 from core.scoring.transcript import Transcript
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A conversation with its scores; the transcript is None where it is not to be handed on."""
+    """A conversation with its scores; the transcript is None where nothing that was said is to be shared."""
 
     name: str
     scored: Scored
@@ -29,9 +34,17 @@ class Entry:
 
 
 def to_json(entries: Sequence[Entry]) -> str:
-    """Return a list, each with the conversation's name and what the command and the service give."""
-    rows = [{"name": one.name} | one.scored.model_dump(mode="json") for one in entries]
-    return json.dumps(rows, ensure_ascii=False, indent=2)
+    """Return a list, each with the conversation's name, what the command and the service give, and who said what."""
+    return json.dumps([_row(one) for one in entries], ensure_ascii=False, indent=2)
+
+
+def _row(one: Entry) -> dict[str, Any]:
+    if one.transcript is not None:
+        said = [asdict(line) for line in one.transcript.utterances]
+        return {"name": one.name} | one.scored.model_dump(mode="json") | {"utterances": said}
+    places = {"__all__": {"text"}}
+    silent = {"flags": places, "scores": {"__all__": {"evidence": places}}}
+    return {"name": one.name} | one.scored.model_dump(mode="json", exclude=silent)
 
 
 def to_csv(rubric: Rubric, entries: Sequence[Entry]) -> str:
@@ -115,14 +128,15 @@ def _summary(rubric: Rubric, entries: Sequence[Entry]) -> str:
 
 
 def _section(rubric: Rubric, one: Entry) -> str:
-    rows = "".join(_dimension(part.title, part.weight, one.scored, part.id) for part in rubric.dimensions)
+    rows = "".join(_dimension(part, one) for part in rubric.dimensions)
     lists = "".join(
         f"<p><b>{title}.</b> {html.escape('; '.join(parts))}.</p>"
         for title, parts in (("Went well", one.scored.strengths), ("To improve", one.scored.areas_for_improvement))
         if parts
     )
-    said = ""
+    said = where = ""
     if one.transcript is not None:
+        where = ", struck out below"
         cut = {(flag.utterance, flag.start, flag.end) for flag in one.scored.flags}
         lines = "".join(
             f"<tr><td class=quiet>{html.escape(line.speaker)}</td><td>{_said(line.text, place, cut)}</td></tr>"
@@ -130,8 +144,8 @@ def _section(rubric: Rubric, one: Entry) -> str:
         )
         said = f"<table>{lines}</table>"
     flags = (
-        f"<p class='quiet'>Passages that were not scored, struck out below: {len(one.scored.flags)}. They speak to the "
-        "scorer, may do so, or are nobody's words.</p>"
+        f"<p class='quiet'>Passages that were not scored{where}: {len(one.scored.flags)}. They speak to the scorer, "
+        "may do so, or are nobody's words.</p>"
         if one.scored.flags
         else ""
     )
@@ -141,16 +155,17 @@ def _section(rubric: Rubric, one: Entry) -> str:
     )
 
 
-def _dimension(title: str, weight: float, scored: Scored, name: str) -> str:
-    found = scored.scores[name]
+def _dimension(part: Dimension, one: Entry) -> str:
+    found = one.scored.scores[part.id]
     width = max(3, round(100 * (found.expected - 1) / 4))
-    quotes = "".join(f"<br><span class='quiet'>“{html.escape(passage.text)}”</span>" for passage in found.evidence)
+    shared = found.evidence if one.transcript is not None else ()
+    quotes = "".join(f"<br><span class='quiet'>“{html.escape(passage.text)}”</span>" for passage in shared)
     return (
-        f"<tr><td>{html.escape(title)} <span class='quiet'>{weight:.0%}</span></td>"
+        f"<tr><td>{html.escape(part.title)} <span class='quiet'>{part.weight:.0%}</span></td>"
         f"<td class=n><b>{found.score}</b></td>"
         f"<td><span class='track'><span class='bar' style='width:{width}%'></span></span></td>"
-        f"<td>{html.escape(found.reason)}{quotes}<br><span class='quiet'>{found.confidence:.0%} sure, on average "
-        f"{found.expected:.1f}</span></td></tr>"
+        f"<td>{html.escape(found.reason)}{quotes}<br><span class='quiet'>{found.confidence:.0%} sure, best "
+        f"estimate {found.expected:.1f}</span></td></tr>"
     )
 
 

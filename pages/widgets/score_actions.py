@@ -1,4 +1,4 @@
-"""What can be done with scores: choose one of several, hand them on, correct them, keep them."""
+"""What can be done with scores: choose one of several, share them, correct them, keep them."""
 
 import time
 
@@ -50,7 +50,7 @@ def pick(shown: Shown) -> int:
 
 
 def show(workspace: Workspace, shown: Shown, place: int) -> None:
-    """Draw the ways to hand the scores on, to correct those of one conversation, and to keep them."""
+    """Draw the ways to share the scores, to correct those of one conversation, and to keep them."""
     entry = shown.entries[place]
     with st.container(horizontal=True, vertical_alignment="center"):
         show_downloads(shown)
@@ -84,8 +84,13 @@ def show_keeping(workspace: Workspace, shown: Shown, place: int) -> None:
 
 
 def show_downloads(shown: Shown) -> None:
-    with st.popover("Hand on", icon=":material/ios_share:"):
-        said = st.toggle("With the conversations", key="transcript_report_said")
+    with st.popover("Share", icon=":material/ios_share:"):
+        said = st.toggle(
+            "With the conversations",
+            key="transcript_report_said",
+            help="On, the report and the JSON hold all that was said. Off, they hold no passage of it; the model's reasons "
+            "go along and may repeat a few words. The table never holds a passage.",
+        )
         entries = [one if said else Entry(one.name, one.scored) for one in shown.entries]
         when = time.strftime("%d %B %Y, %H:%M")
         rubric, model = shown.rubric, shown.choice.model_name

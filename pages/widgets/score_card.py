@@ -105,7 +105,7 @@ def _share(score: Score) -> int:
 
 def _sureness(score: Score) -> str:
     word = "sure" if score.confidence >= 0.75 else "fairly sure" if score.confidence >= 0.5 else "unsure"
-    return f"{word}, {score.confidence:.0%} · on average {score.expected:.1f}"
+    return f"{word}, {score.confidence:.0%} · best estimate {score.expected:.1f}"
 
 
 def legend(rubric: Rubric) -> Sequence[tuple[str, str, str]]:

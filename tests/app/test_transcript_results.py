@@ -1,5 +1,6 @@
 """What is done with scores that are known already: shown, corrected, kept, shared. No service runs."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.catalog import rubrics
 from core.paths import Workspace
+from core.scoring import report
 from core.scoring.reading import read_transcript
 from core.scoring.report import Entry
 from core.scoring.result import Evidence, Flag, Score, Scored
@@ -95,3 +97,22 @@ def test_what_is_shown_masked_is_what_the_service_reads(
     transcript = shown.entries[0].transcript
     assert transcript == read_transcript(sent[0].render(), rubric)
     assert "Gardener" not in said or transcript.utterances[0].speaker == "Gardener"
+
+
+def test_without_the_conversations_no_passage_is_shared_and_with_them_all_are() -> None:
+    whole = entry_of(4)
+    scores_alone = [Entry(whole.name, whole.scored)]
+    page = report.to_html(RUBRIC, scores_alone, "a model", "today")
+    given = report.to_json(scores_alone)
+    for shared in (page, given, report.to_csv(RUBRIC, [whole])):
+        assert "That sounds hard" not in shared and "How" not in shared
+    assert "not scored: 1." in page and "struck out" not in page
+    (row,) = json.loads(given)
+    assert row["scores"][DIMENSIONS[0]]["evidence"] == [{"utterance": 2, "start": 0, "end": 16, "effect": 0.4}]
+    assert row["flags"][0]["told"] == "It gives an order."
+
+    page = report.to_html(RUBRIC, [whole], "a model", "today")
+    assert "“That sounds hard”" in page and "The needle." in page and "struck out below: 1." in page
+    (row,) = json.loads(report.to_json([whole]))
+    assert [one["text"] for one in row["utterances"]] == [one.partition(": ")[2] for one in SAID.splitlines()]
+    assert row["scores"][DIMENSIONS[0]]["evidence"][0]["text"] == "That sounds hard"
