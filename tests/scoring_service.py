@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from core.errors import AdapterUnfit, BrokenModel, NotFound
 from core.scoring.result import Score, Scored
 from core.scoring.service.app import Catalogue, make_app
 from core.scoring.service.stock import Wanted
+from core.scoring.transcript import Transcript
 from tests.conftest import wait_until
 
 TOKEN = "a-token-of-the-tests-0123456789"
@@ -112,15 +113,18 @@ class Door:
         return status, content
 
 
+Keep = Callable[[Transcript, Scored], None]
+
+
 @contextmanager
-def opened(models: Paced, **options: Any) -> Iterator[Door]:
+def opened(models: Paced, keep: Keep = lambda transcript, scored: None, **options: Any) -> Iterator[Door]:
     """Serve these models within a block, in this process."""
     catalogue = Catalogue(
         models=models,
         find_rubric=rubrics.find,
         list_rubrics=lambda: [one.model_dump(mode="json") for one in rubrics.all_rubrics().values()],
         list_models=lambda rubric: [{"id": models.default}],
-        keep=lambda transcript, scored: None,
+        keep=keep,
     )
     app = make_app(catalogue, token=TOKEN, **options)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))

@@ -1,7 +1,7 @@
 """`atelier agreement`: how far a model's scores and people's ratings of the same transcripts agree."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,8 @@ from core.scoring.people.calibration import Calibration
 from core.scoring.people.measuring import OVERALL, Measured, add_overall
 from core.scoring.people.panel import Panel
 from core.scoring.people.resampling import Figure
+from core.scoring.ratings import Rated
+from core.scoring.transcript import Transcript
 
 EACH = 25  # transcripts after which a line says how far it is
 
@@ -42,14 +44,16 @@ def agreement(
     if not file.is_file():
         raise BadInput(f"There is no file {str(file)!r}. Give a JSONL or CSV file with rated transcripts.")
     chosen = rubrics.find(rubric, Workspace.chosen())
-    people = panel.arrange(ratings.read(file, chosen), chosen)
+    given = ratings.read(file, chosen)
+    people = panel.arrange(given, chosen)
     workspace = open_workspace()
     rated = add_overall(chosen, people.ratings)
     model = _measure(workspace, chosen, people, adapter)
     in_use = _find_calibration(workspace, chosen, model, calibrate)
+    problems = _name_rows(given, people, model)
     content: dict[str, Any] = {
         "rubric": chosen.id, "model": model.model, "name": model.name, "calibration": in_use.id if in_use else "",
-        "transcripts": len(people.transcripts), "raters": list(people.raters), "not_scored": model.problems,
+        "transcripts": len(people.transcripts), "raters": list(people.raters), "not_scored": problems,
     }  # fmt: skip
     scores = add_overall(chosen, model.calibrated(in_use))
     found = {name: measures.with_people(scores[name], rated[name], people.groups) for name in rated}
@@ -57,7 +61,7 @@ def agreement(
     among = _among(chosen, people, rated)
     content |= {what: {name: one.to_dict() for name, one in those.items()} for what, those in among.items()}
     if not as_json:
-        _print_model(chosen, model, in_use, found)
+        _print_model(chosen, model, in_use, found, problems)
         _print_people(chosen, among)
     if against:
         content["against"] = _compare(workspace, chosen, people, model, in_use, against, as_json)
@@ -82,6 +86,14 @@ def _measure(workspace: Workspace, rubric: Rubric, people: Panel, asked: str) ->
             say(f"{done:,} of {count:,}")
 
     return measuring.measure(workspace, rubric, people.transcripts, asked, tell)
+
+
+def _name_rows(given: Sequence[Rated], people: Panel, model: Measured) -> dict[int, str]:
+    """Return why transcripts could not be scored, by the first row of the file that holds them, counted from 1."""
+    rows: dict[Transcript, int] = {}
+    for row, one in enumerate(given, 1):
+        rows.setdefault(one.transcript, row)
+    return {rows[people.transcripts[place]]: why for place, why in model.problems.items()}
 
 
 def _find_calibration(workspace: Workspace, rubric: Rubric, model: Measured, anew: bool) -> Calibration | None:
@@ -142,17 +154,21 @@ def _calibrate(workspace: Workspace, rubric: Rubric, people: Panel, model: Measu
 # What people read
 
 
-def _print_model(rubric: Rubric, model: Measured, in_use: Calibration | None, found: Mapping[str, Agreement]) -> None:
+def _print_model(
+    rubric: Rubric,
+    model: Measured,
+    in_use: Calibration | None,
+    found: Mapping[str, Agreement],
+    problems: Mapping[int, str],
+) -> None:
     used = f", calibrated by {in_use.id[:12]}" if in_use else ", not calibrated"
     print_text(f"{model.name}{used}, with people, over {found[OVERALL].transcripts:,} transcripts")
     _print_figures(rubric, found)
     if in_use:
         print_text("On the ratings that it was fitted on, a calibration looks better than it is.")
-    if model.problems:
-        place, why = next(iter(model.problems.items()))
-        print_text(
-            f"{len(model.problems):,} transcripts could not be scored, such as the one in place {place + 1}: {why}"
-        )
+    if problems:
+        row, why = next(iter(problems.items()))
+        print_text(f"{len(problems):,} transcripts could not be scored, such as the one in row {row:,}: {why}")
 
 
 def _print_people(rubric: Rubric, among: Mapping[str, Mapping[str, Agreement]]) -> None:

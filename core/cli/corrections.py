@@ -18,6 +18,7 @@ from core.store.connection import opened
 app = typer.Typer(help="List what people corrected of scores, make training data of it, delete it.")
 app.callback(invoke_without_command=True)(show_help)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+MOST = 2**63 - 1  # of a number in the database
 OfRubric = Annotated[str, typer.Option("--rubric", help="The rubric by which was scored.")]
 
 
@@ -85,6 +86,8 @@ def delete(
     """Delete corrections with their conversations, in the backups too. Datasets made of them stay."""
     if (number is None) == (not everything):
         raise BadInput("Say which correction to delete: its number, or --all.")
+    if number is not None and not 1 <= number <= MOST:
+        raise BadInput(f"There is no correction {number}. `atelier corrections list` shows their numbers.")
     workspace = open_workspace()
     count = 1
     if number is None:

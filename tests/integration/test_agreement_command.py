@@ -1,5 +1,6 @@
 """`atelier agreement` on the shipped base: scores, people, calibration and what it then changes."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,18 @@ def test_the_table_names_every_dimension_and_a_model_against_itself_is_not_bette
     ):
         assert one in answer.out
     assert "A difference is not proven" in answer.out and "nan" not in answer.out.lower()
+
+
+def test_what_can_not_be_scored_is_told_by_its_row_in_the_file(
+    atelier: Command, rated: Path, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = {2: "The model's numbers are no numbers."}
+    monkeypatch.setattr(measuring, "measure", lambda *_: dataclasses.replace(measured, problems=problems))
+    answer = atelier("agreement", rated, "--adapter", "base")
+    assert "1 transcripts could not be scored, such as the one in row 5: The model's" in answer.out  # two rated each
+    assert json.loads(atelier("agreement", rated, "--adapter", "base", "--json").out)["not_scored"] == {
+        "5": problems[2]
+    }
 
 
 def test_too_few_ratings_calibrate_nothing_and_say_so(atelier: Command, rated: Path, workspace: Workspace) -> None:

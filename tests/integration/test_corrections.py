@@ -19,7 +19,7 @@ from core.scoring.reading import read_transcript
 from core.scoring.result import Score, Scored
 from core.store import datasets, scoring
 from core.store.connection import opened
-from tests.integration.command import make_command
+from tests.integration.command import assert_refused, make_command
 
 RUBRIC = rubrics.find("conversation")
 SCORED = Scored(
@@ -180,6 +180,7 @@ def test_the_command_lists_exports_and_deletes(
     assert (again.code, "is there already" in again.err) == (2, True)
     assert json.loads(atelier("corrections", "dataset", "Mine", "--json").out)["examples"] == 7
     assert atelier("corrections", "delete").code == 2
+    assert_refused(atelier("corrections", "delete", "9" * 30), "9" * 30)
     assert atelier("corrections", "delete", listed[0]["number"]).code == 0
     assert json.loads(atelier("corrections", "delete", "--all", "--json").out) == {"deleted": 6}
     assert atelier("corrections", "dataset", "None left").code == 2

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from core.errors import StoreError
+from core.scoring.result import Scored
+from core.scoring.transcript import Transcript
 from tests.conftest import wait_until
 from tests.scoring_service import TOKEN, Door, Paced, opened
 
@@ -46,6 +49,23 @@ def test_a_batch_gives_each_its_result_or_problem_in_order(door: Door) -> None:
     assert status == 200
     assert [one.get("status", 200) for one in content] == [200, 422, 200, 422, 500, 500]
     assert content[0]["adapter"] == "first" and "empty" in content[1]["detail"]
+
+
+def test_what_can_not_be_kept_gets_a_problem_and_what_was_kept_its_score() -> None:
+    kept: list[str] = []
+
+    def keep(transcript: Transcript, scored: Scored) -> None:
+        if len(kept) == 1:
+            raise StoreError("The database is busy. Try again.")
+        kept.append(transcript.render())
+
+    with opened(Paced(), keep=keep) as door:
+        given = ["Nurse: one", "", "Nurse: two", "Nurse: three"]
+        body = {"transcripts": given, "detail": "scores", "keep": True}
+        status, _, content = door.ask("POST", "/score/batch", body)
+        assert (status, kept) == (200, ["Nurse: one"])
+        assert [one.get("status", 200) for one in content] == [200, 422, 503, 503]
+        assert "busy" in assert_problem(door.ask("POST", "/score", {"transcript": TEXT, "keep": True}), 503)
 
 
 BODIES: dict[str, tuple[bytes, int]] = {

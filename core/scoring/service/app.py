@@ -95,11 +95,27 @@ class Service:
         tickets = self.queue.add(wanted, body.adapter) if wanted else []
         scored = iter(await self._wait(request, tickets, until))
         results = [next(scored) if isinstance(one, Transcript) else one for one in read]
-        if body.keep:
-            for transcript, result in zip(read, results, strict=True):
-                if isinstance(transcript, Transcript) and isinstance(result, Scored):
-                    await self._aside(lambda: self.catalogue.keep(transcript, result))  # noqa: B023
-        return results
+        return await self._aside(lambda: self._keep(read, results)) if body.keep else results
+
+    def _keep(
+        self, read: Sequence[Transcript | Problem], results: Sequence[Scored | Problem]
+    ) -> list[Scored | Problem]:
+        """Write scores with their transcripts; from the first that can't be written on, each becomes a problem.
+
+        Those after it are not tried: each would wait for the same busy disk or database.
+        """
+        answers = list(results)
+        failed: Problem | None = None
+        for place, (transcript, result) in enumerate(zip(read, results, strict=True)):
+            if not isinstance(transcript, Transcript) or not isinstance(result, Scored):
+                continue
+            try:
+                if failed is None:
+                    self.catalogue.keep(transcript, result)
+            except AppError as error:
+                failed = problem_of(error)
+            answers[place] = failed or result
+        return answers
 
     async def _wait(self, request: Request, tickets: Sequence[Ticket], until: float) -> list[Scored | Problem]:
         """Return what became of the tickets in time; those whose scoring has not begun by then are given up."""
