@@ -43,7 +43,7 @@ def _row(one: Entry) -> dict[str, Any]:
         said = [asdict(line) for line in one.transcript.utterances]
         return {"name": one.name} | one.scored.model_dump(mode="json") | {"utterances": said}
     places = {"__all__": {"text"}}
-    silent = {"flags": places, "scores": {"__all__": {"evidence": places}}}
+    silent: dict[str, Any] = {"flags": places, "scores": {"__all__": {"evidence": places}}}
     return {"name": one.name} | one.scored.model_dump(mode="json", exclude=silent)
 
 

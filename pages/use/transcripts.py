@@ -31,13 +31,16 @@ def choose_how() -> Choice:
         rubric = st.selectbox("Rubric", list(known), format_func=lambda one: known[one].title, key="transcript_rubric")
         listed = {one.id: one for one in models.list_models(workspace, known[rubric])}
         titles = {name: f"{one.name}, {one.note}" for name, one in listed.items()}
-        used = next((place for place, one in enumerate(listed.values()) if one.scores), 0)
+        used = next(one for one in listed.values() if one.scores)
         model = st.selectbox(
-            "Scored by", list(listed), used, format_func=titles.__getitem__, key=f"transcript_model-{rubric}"
+            "Scored by",
+            ["", *listed],
+            format_func=lambda one: titles.get(one, f"In use: {used.name}"),
+            key=f"transcript_model-{rubric}",
         )
         beside = st.selectbox(
             "Compare with",
-            ["", *(name for name in listed if name != model)],
+            ["", *(name for name in listed if name != (model or used.id))],
             format_func=lambda one: titles.get(one, "nothing"),
             key=f"transcript_beside-{rubric}",
         )
@@ -47,9 +50,7 @@ def choose_how() -> Choice:
             help="Names, dates, numbers and addresses that can be told by their form are replaced before anything else "
             "reads the text. Names in running speech often can't be told, so look the text over.",
         )
-    return Choice(
-        known[rubric], str(model), listed[str(model)].name, beside, listed[beside].name if beside else "", mask
-    )
+    return Choice(known[rubric], model, beside, mask)
 
 
 def show_form() -> None:
@@ -89,6 +90,10 @@ def show_result(shown: Shown) -> None:
     if len(shown.entries) > 1:
         st.markdown(f"#### {plain(entry.name)}")
     score_card.show(shown.rubric, entry.scored, beside)
+    if beside:
+        st.caption(f"Bars show {plain(shown.scored_by)}, the upright lines {plain(beside[0])}.")
+    else:
+        st.caption(f"Scored by {plain(shown.scored_by)}.")
     if entry.scored.adapter == models.BASE:
         st.info(
             "The base scored this, which was never trained to: the numbers mean little. Options offer others.",
@@ -99,8 +104,6 @@ def show_result(shown: Shown) -> None:
             "The shipped adapter runs on the small starter. It knows the phrases of the made samples, not real talk. "
             "For real use, train a larger base on transcripts that people rated (New job, A rubric)."
         )
-    if beside:
-        st.caption(f"Bars: {plain(shown.choice.model_name)}. Marks: {plain(beside[0])}.")
     score_card.show_flags(entry.scored)
     score_card.show_notes(entry.scored)
     score_actions.show(workspace, shown, place)

@@ -57,6 +57,7 @@ def show_stored(workspace: Workspace, rubric: Rubric) -> None:
     """Draw how many corrections there are, and the way to a dataset of them, where there are any."""
     with session.store() as db:
         count = len(corrections.newest(db, rubric))
+        stored = len(scoring.corrections_of(db))
     if not count:
         return
     with st.expander(f"Corrections ({count})", icon=":material/edit_note:"):
@@ -69,8 +70,11 @@ def show_stored(workspace: Workspace, rubric: Rubric) -> None:
                     st.success(f"{made.examples} examples are in the dataset {plain(name)}.", icon=":material/check:")
                     st.page_link("pages/prepare/datasets.py", label="Open Datasets", icon=":material/table_rows:")
             with st.popover("Delete", icon=":material/delete:"):
-                st.write("All corrections with their conversations go for good. Datasets made of them stay.")
-                if st.button("Delete all corrections", key="corrections_delete"):
+                st.write(
+                    f"All corrections of every rubric, {stored} in all, go for good with their conversations. Earlier "
+                    "ones that were corrected again count, too. Datasets made of them stay."
+                )
+                if st.button(f"Delete all {stored} corrections", key="corrections_delete"):
                     with errors.shown():
                         scoring.delete_all(workspace, "corrections")
                         st.rerun()

@@ -10,11 +10,11 @@ from core.paths import Workspace
 from core.scoring import report
 from core.scoring.report import Entry
 from core.store import scoring
-from pages.widgets import correction_form, errors
+from pages.widgets import correction_form, errors, kept_list
 from pages.widgets.scoring_run import Shown
 from pages.widgets.text import plain
 
-PICKED, KEPT = "transcripts_picked", "transcripts_kept"
+PICKED = "transcripts_picked"
 ROWS_IN_SIGHT = 7
 
 
@@ -62,16 +62,14 @@ def show(workspace: Workspace, shown: Shown, place: int) -> None:
 def show_keeping(workspace: Workspace, shown: Shown, place: int) -> None:
     """Draw the way to keep one conversation with its scores, which nothing does by itself."""
     entry = shown.entries[place]
-    kept = st.session_state.setdefault(KEPT, set())
-    mark = (entry.name, entry.scored.model_dump_json())
-    if mark in kept:
+    if kept_list.holds(entry):
         st.caption("Kept on this computer.", width="content")
         return
     help_text = "Writes the conversation and its scores into this computer's workspace, until you delete them."
     if st.button("Keep", icon=":material/bookmark_add:", help=help_text, key="transcript_keep"):
         assert entry.transcript is not None
         with errors.shown():
-            scoring.keep(
+            number = scoring.keep(
                 workspace,
                 name=entry.name,
                 rubric=entry.scored.rubric,
@@ -79,7 +77,7 @@ def show_keeping(workspace: Workspace, shown: Shown, place: int) -> None:
                 transcript=entry.transcript.render(),
                 result=entry.scored.model_dump(mode="json"),
             )
-            kept.add(mark)
+            kept_list.remember(entry, number)
             st.rerun()
 
 
@@ -88,12 +86,12 @@ def show_downloads(shown: Shown) -> None:
         said = st.toggle(
             "With the conversations",
             key="transcript_report_said",
-            help="On, the report and the JSON hold all that was said. Off, they hold no passage of it; the model's reasons "
-            "go along and may repeat a few words. The table never holds a passage.",
+            help="On, the report and the JSON hold all that was said. Off, they hold no passage of it; the model's "
+            "reasons go along and may repeat a few words. The table never holds a passage.",
         )
         entries = [one if said else Entry(one.name, one.scored) for one in shown.entries]
-        when = time.strftime("%d %B %Y, %H:%M")
-        rubric, model = shown.rubric, shown.choice.model_name
+        when = time.strftime("%d %B %Y, %H:%M", time.localtime(shown.at))
+        rubric, model = shown.rubric, shown.scored_by
         for label, ending, kind, icon, make in (
             (
                 "Report (HTML)",

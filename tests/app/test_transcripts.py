@@ -16,7 +16,7 @@ from core.scoring.result import Evidence, Flag, Score, Scored
 from core.scoring.service import client
 from core.store import schema, scoring
 from core.store.connection import opened
-from pages.widgets.scoring_run import Choice, Shown
+from pages.widgets.scoring_run import Shown
 from tests.conftest import end_processes
 
 PAGE = "pages/use/transcripts.py"
@@ -177,7 +177,6 @@ def test_tables_hold_every_score_and_no_formula() -> None:
 
 
 def test_two_models_stand_beside_each_other() -> None:
-    choice = Choice(RUBRIC, "bundled", "Shipped", "base", "Base")
-    shown = Shown(choice, (Entry("a", scored_as(4)),), (scored_as(2),), ())
+    shown = Shown(RUBRIC, (Entry("a", scored_as(4)),), "Shipped", 0.0, (scored_as(2),), "Base")
     beside = shown.beside(0)
     assert beside is not None and (beside[0], beside[1].overall) == ("Base", 2.0)
