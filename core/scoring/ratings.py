@@ -1,7 +1,7 @@
 """Rated transcripts: what people scored by a rubric, read and written as JSONL or CSV.
 
-Both formats have a column for the transcript and one for each dimension, whole or half scores from 1 to 5; all else may
-be missing. Lists in CSV are separated by semicolons.
+Both formats have a column for the transcript and one for each dimension, numbers from 1 to 5; all else may be missing.
+Lists in CSV are separated by semicolons.
 """
 
 import csv
@@ -107,7 +107,7 @@ def _read_row(values: Mapping[str, Any], rubric: Rubric, place: str) -> Rated:
 
 
 def read_score(value: Any, place: str) -> int | float:
-    """Return a score of the scale; halves are allowed, as means of two raters are.
+    """Return a score of the scale, which need not be whole, as means of raters are not; "3,5" is read too.
 
     Raises:
         DataError: It is missing, no number, or outside of the scale.

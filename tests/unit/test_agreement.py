@@ -1,6 +1,7 @@
 """Agreement: values that were published, slow formulas on random cases, and sentences where nothing can be told."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -145,6 +146,17 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch: pytest
             assert one.low is not None and one.high is not None
             held[name] += one.low <= truth[name] <= one.high
     assert all(0.88 <= count / cases <= 0.99 for count in held.values()), held
+
+
+def test_many_transcripts_need_no_table_of_all_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(5).uniform(1, 5, (2, 1500))
+    whole = agreement.pearson(*scores)
+    monkeypatch.setattr("core.scoring.people.resampling.NUMBERS_AT_ONCE", 60_000)
+    tracemalloc.start()
+    assert agreement.pearson(*scores) == whole
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1500 * 1500 * 8 / 4
 
 
 def test_groups_are_drawn_as_a_whole() -> None:

@@ -20,6 +20,8 @@ NUMBERS_AT_ONCE = 2_000_000
 
 # (resamples, transcripts) weights to (resamples,) values; NaN where the measure is undefined
 Measure = Callable[[np.ndarray], np.ndarray]
+# The first resample that is wanted and how many, to (resamples, groups): how often each counts each group
+Counts = Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ def estimate(measure: Measure, groups: Sequence[object] | np.ndarray, columns: i
         return Figure(None, told="This can't be computed: the scores do not vary enough.")
     if count < LEAST:
         return Figure(value, told=f"No interval: the transcripts come from {count} groups; {LEAST} are needed.")
-    drawn = _apply(measure, draw_counts(count), belongs, columns)
+    drawn = _apply(measure, _draw(count), RESAMPLES, belongs, columns)
     known = drawn[np.isfinite(drawn)]
     if known.size < (1 - MOST_LOST) * drawn.size:
         return Figure(value, told="No interval: in too many resamples the scores do not vary.")
     if np.ptp(known) < 1e-12:
         return Figure(value, told="No interval: every resample gives the same value, so the spread is not known.")
-    left_out = _apply(measure, np.ones((count, count)) - np.eye(count), belongs, columns)
+    left_out = _apply(measure, _leave_out(count), count, belongs, columns)
     low, high = np.quantile(known, _corrected_levels(value, known, left_out[np.isfinite(left_out)]))
     return Figure(value, float(low), float(high))
 
@@ -68,16 +70,22 @@ def index_groups(groups: Sequence[object] | np.ndarray) -> tuple[np.ndarray, int
     return belongs, len(places)
 
 
-def draw_counts(count: int) -> np.ndarray:
-    """Return how often each resample draws each group, (RESAMPLES, count)."""
+def _draw(count: int) -> Counts:
+    """Return what draws groups for the bootstrap; resamples have to be asked for in their order."""
     random = np.random.default_rng(SEED)
-    return random.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
+    return lambda _, many: random.multinomial(count, np.full(count, 1 / count), many).astype(float)
 
 
-def _apply(measure: Measure, counts: np.ndarray, belongs: np.ndarray, columns: int) -> np.ndarray:
+def _leave_out(count: int) -> Counts:
+    """Return what leaves each group out once, for the jackknife."""
+    return lambda start, many: 1.0 - np.eye(many, count, start)
+
+
+def _apply(measure: Measure, counts: Counts, resamples: int, belongs: np.ndarray, columns: int) -> np.ndarray:
+    """Return a measure's values, (resamples,); only as many resamples are in memory at once as `NUMBERS_AT_ONCE`."""
     at_once = max(1, NUMBERS_AT_ONCE // max(1, belongs.size * columns))
-    parts = [measure(counts[at : at + at_once][:, belongs]) for at in range(0, len(counts), at_once)]
-    return np.concatenate(parts)
+    starts = range(0, resamples, at_once)
+    return np.concatenate([measure(counts(at, min(at_once, resamples - at))[:, belongs]) for at in starts])
 
 
 def _corrected_levels(value: float, drawn: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
