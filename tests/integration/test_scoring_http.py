@@ -147,6 +147,25 @@ def test_who_may_not_ask_is_turned_away(door: Door, headers: dict[str, str], sta
     assert_problem(door.ask("POST", "/score", {"transcript": TEXT}, **headers), status)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "asked", "status"),
+    [
+        (["0.0.0.0"], "192.168.1.5:8600", 200),
+        (["::"], "192.168.1.5:8600", 200),
+        (["0:0::0"], "[fe80::1]:8600", 200),
+        (["::"], "scores.example.org", 403),
+        (["::", "Scores.example.org"], "scores.example.org:443", 200),
+        (["127.0.0.1"], "192.168.1.5", 403),
+    ],
+)
+def test_hosts_are_known_by_address_and_by_the_names_that_were_given(hosts: list[str], asked: str, status: int) -> None:
+    with opened(Paced(), hosts=hosts) as door:
+        answer = door.ask("GET", "/models", Host=asked)
+        assert answer[0] == status
+        if status == 403:
+            assert "--name HOST" in assert_problem(answer, 403)
+
+
 def test_health_alone_is_open_and_no_answer_invites_other_origins(door: Door) -> None:
     for path in ("/models", "/rubrics", "/metrics", "/openapi.json", "/nothing"):
         assert_problem(door.ask("GET", path, Authorization=""), 401)

@@ -30,7 +30,7 @@ from core.store import scoring as kept_scores
 from core.store.connection import opened
 from tests import rubric_adapters
 from tests.conftest import end_processes, processes_of, wait_until
-from tests.integration.command import Command, make_command, run_process
+from tests.integration.command import Command, assert_refused, make_command, run_process
 from tests.scoring_service import Door
 from tests.transcripts import CASES, GOOD, IDENTIFIERS, LINES
 
@@ -243,7 +243,7 @@ def test_a_service_that_can_not_start_is_told_in_a_sentence(workspace: Workspace
 
 def test_serve_opens_a_port_with_a_token_that_is_shown_once(workspace: Workspace) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "core.cli.main", "serve", "--port", "18619"],
+        [sys.executable, "-m", "core.cli.main", "serve", "--port", "18619", "--name", "scores.example.org"],
         cwd=PROJECT_DIR,
         env={**os.environ, "ATELIER_HOME": str(workspace.root)},
         stdout=subprocess.PIPE,
@@ -265,15 +265,20 @@ def test_serve_opens_a_port_with_a_token_that_is_shown_once(workspace: Workspace
 
             wait_until(is_ready, 90, "the service")
             assert door.score(LINES, detail="scores")[0] == 200
-            assert door.ask("GET", "/health", Authorization="")[0] == 200
+            assert door.ask("GET", "/health", Authorization="", Host="scores.example.org")[0] == 200
             assert door.ask("GET", "/models", Authorization="")[0] == 401
             taken = run_process("serve", "--port", "18619", home=workspace.root)
-            assert taken.code == 2 and "18619" in taken.err
+            assert (taken.code, taken.out) == (2, "") and "18619" in taken.err
         finally:
             process.terminate()
             rest = process.stdout.read() if process.stdout else ""
     assert process.wait() == 0 and processes_of(workspace, "core.scoring.service.serving") == []
     assert token not in rest and LINES[:30] not in rest
+
+
+@pytest.mark.parametrize("name", ["https://scores.example.org", "scores.example.org:443", "a b", "", "-x"])
+def test_serve_takes_names_of_hosts_alone(atelier: Command, name: str) -> None:
+    assert_refused(atelier("serve", f"--name={name}"), "is no host's")
 
 
 def test_what_is_kept_is_kept_by_wish_alone(door: Door, served: Workspace) -> None:

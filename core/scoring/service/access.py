@@ -78,6 +78,7 @@ class Gate:
         self._app = app
         self._token = token.encode()
         self._hosts = {host.lower() for host in (*LOCAL, *hosts)}
+        self._is_everywhere = any(is_everywhere(host) for host in hosts)
         self._paths = set(paths)
         self._figures = figures
 
@@ -109,7 +110,11 @@ class Gate:
         headers = Headers(scope=scope)
         host = headers.getlist("host")
         if len(host) != 1 or not self._is_known(host[0]):
-            raise Refused(403, "The Host header names another machine. Use the address that the service printed.")
+            raise Refused(
+                403,
+                "The Host header names another machine. Use the address that the service printed, or start it with "
+                "`--name HOST` for the name that you use.",
+            )
         origin = headers.get("origin")
         if origin is not None and urlsplit_netloc(origin) != host[0].lower():
             raise Refused(403, "Pages of another origin may not ask. Ask from a program.")
@@ -126,7 +131,7 @@ class Gate:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        return name in self._hosts or ("0.0.0.0" in self._hosts and _is_address(name))
+        return name in self._hosts or (self._is_everywhere and _is_address(name))
 
 
 def urlsplit_netloc(origin: str) -> str:
@@ -134,6 +139,11 @@ def urlsplit_netloc(origin: str) -> str:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether a host to listen on stands for all addresses of the machine, such as 0.0.0.0 or ::."""
+    return _is_address(host) and ipaddress.ip_address(host).is_unspecified
 
 
 def _is_address(name: str) -> bool:

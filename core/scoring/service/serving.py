@@ -28,8 +28,10 @@ from core.process.liveness import FileLock, ProcessIdentity
 from core.scoring import models
 from core.scoring.models import ScoringModel
 from core.scoring.result import Scored
-from core.scoring.service import address, discretion
+from core.scoring.service import address, announcement, discretion
+from core.scoring.service.access import is_everywhere
 from core.scoring.service.address import Address
+from core.scoring.service.announcement import TOKEN
 from core.scoring.service.app import TIMEOUT_S, Catalogue, make_app
 from core.scoring.service.stock import Loaded
 from core.scoring.transcript import Transcript
@@ -37,7 +39,6 @@ from core.store import schema, scoring
 
 IDLE_S = 15 * 60.0
 PRIVATE_TIMEOUT_S = 600.0  # the one who asked waits in person, and may leave
-TOKEN = "ATELIER_TOKEN"
 
 log = logging.getLogger("atelier.scoring")
 
@@ -98,6 +99,8 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and is_everywhere(host):
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         found.bind((host, port))
         found.listen(128)
     except OSError as error:
@@ -122,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ServiceError(f"The service needs a token in {TOKEN}.")
         schema.prepare(workspace)
         with listen(options.host, options.port) as door:
-            return _serve(workspace, door, token, options, hosts=[options.host])
+            if options.announce:
+                announcement.show(options.host, options.port, token, is_new=options.announce == "new")
+            return _serve(workspace, door, token, options, hosts=[options.host, *options.name])
     except AppError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -135,6 +140,8 @@ def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--name", action="append", default=[], help="a further name in the Host header; repeatable")
+    parser.add_argument("--announce", choices=("given", "new"), help="tell address and token, once the port is taken")
     parser.add_argument("--private", action="store_true", help="the one service of this workspace's page and command")
     parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds after which the private one ends unasked")
     parser.add_argument("--timeout", type=float, default=0.0, help="seconds for one request")
