@@ -21,6 +21,7 @@ from core.scoring.service.problem import Problem, error_of
 from core.scoring.transcript import Transcript
 
 MOST_BYTES = 4 * reading.MOST_RAW
+MOST_WORDS_OF_NAMES = 6
 ENDINGS = (".txt", ".json", ".jsonl", ".vtt", ".srt", ".md")
 
 
@@ -129,10 +130,11 @@ def _fetch(given: str) -> tuple[str, str | bytes]:
 
 
 def _is_file_name(given: str) -> bool:
-    """Return whether a text was meant as a file: it has no turns, and ends or is parted as names of files are."""
+    """Return whether a text was meant as a file: it has no turns, and ends as files do, or is a short path."""
     if "\n" in given or ": " in given:
         return False
-    return given.strip().casefold().endswith(ENDINGS) or "/" in given or os.sep in given
+    is_path = ("/" in given or os.sep in given) and len(given.split()) <= MOST_WORDS_OF_NAMES
+    return is_path or given.strip().casefold().endswith(ENDINGS)
 
 
 def _score(
