@@ -31,7 +31,7 @@ LEAST_BONDS = 5
 MAX_LENGTH = 1024  # tokens of the longest example, where no job says how many
 LEAST_MADE = 60
 ANSWER_TOKENS = 64
-DISTURBED = 0.4  # of the made transcripts that are trained on
+DISTURBED = 0.2  # of the made transcripts that are trained on
 MADE_NOTES = 0.3  # made transcripts repeat their notes, so fewer questions about them teach the same
 
 Count = Callable[[str], int]
