@@ -54,7 +54,7 @@ class Recipe:
     double: int = 3_000
     transcripts: int = 1_600
     later: int = 2_400  # transcripts of each later round
-    rounds: int = 2  # each with new text; the later ones mix everything, with a quarter of the excerpts about one
+    rounds: int = 4  # each with new text; the later ones mix everything, with a quarter of the excerpts about one
     with_reasons: float = 0.3
     disturbed: float = 0.2  # of transcripts and excerpts about two: with passages in them that must change nothing
     longest: int = 130  # words: short ones give more different conversations in the same time
