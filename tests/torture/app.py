@@ -95,6 +95,8 @@ def _draw_page(port: int) -> None:
             message = ForwardMsg()
             message.ParseFromString(bytes(tab.recv(timeout=OPEN_WITHIN_S)))  # type: ignore[arg-type]
             if message.WhichOneof("type") == "script_finished":
+                if message.script_finished == ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN:
+                    continue  # the page asked to be drawn anew, as it does when something began or ended
                 if message.script_finished != ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY:
                     raise ValueError("the page failed")
                 return
