@@ -144,7 +144,7 @@ if st.session_state.get(PRESENTING) and shown and shown.entries:
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     st.title("Transcripts", anchor=False)
     present = st.empty()
-left, right = st.columns([5, 7], gap="medium")
+left, right = st.columns([5, 7], gap="small")
 with left, errors.shown():
     show_form()
     correction_form.show_stored(workspace, known[st.session_state["transcript_rubric"]])

@@ -23,12 +23,12 @@ _STYLE = """<style>
 .sc-tick{position:absolute;top:0;bottom:0;width:1px;background:rgba(127,127,127,.35)}
 .sc-other{position:absolute;top:-.22rem;bottom:-.22rem;width:3px;border-radius:2px;background:currentColor;opacity:.75}
 .sc-number{font-size:1.35em;font-weight:650;text-align:right;font-variant-numeric:tabular-nums}
-.sc-why{margin:.05em 0 .75em 10.3em;line-height:1.4}
+.sc-why{margin:.05em 0 .75em 10.3em;line-height:1.4;overflow-wrap:anywhere}
 .sc-sure{opacity:.65;font-size:.85em}
 .sc-all{display:flex;gap:.5rem;align-items:baseline;margin:0 0 .8rem}
 .sc-big{font-size:2.9em;font-weight:700;line-height:1;font-variant-numeric:tabular-nums}
 .sc-large .sc-big{font-size:5.5em}.sc-large{font-size:1.3em}
-@media(max-width:640px){.sc-row{grid-template-columns:7.6em 1fr 2em}.sc-why{margin-left:0}}
+@media(max-width:900px){.sc-row{grid-template-columns:8.6em 1fr 2em}.sc-why{margin-left:0}}
 </style>"""
 
 

@@ -14,6 +14,7 @@ from pages.widgets import score_card
 _STYLE = """<style>
 .tv{max-height:34rem;overflow-y:auto;padding-right:.4rem;line-height:1.5}
 .tv-large{max-height:none;font-size:1.25em}
+.tv-large .tv-line{grid-template-columns:8.2em 1fr}
 .tv-line{display:grid;grid-template-columns:7rem 1fr;gap:.8rem;padding:.32rem 0}
 .tv-line{border-top:1px solid rgba(127,127,127,.16)}
 .tv-line:first-child{border-top:0}
@@ -23,7 +24,7 @@ _STYLE = """<style>
 .tv-flag{text-decoration:line-through;text-decoration-thickness:2px;opacity:.75}
 .tv-key{display:flex;flex-wrap:wrap;gap:.3rem 1rem;font-size:.85em;margin-bottom:.5rem}
 .tv-dot{display:inline-block;width:.75em;height:.75em;border-radius:.2em;margin-right:.4em}
-@media(max-width:640px){.tv-line{grid-template-columns:1fr;gap:0}}
+@media(max-width:900px){.tv-line,.tv-large .tv-line{grid-template-columns:1fr;gap:0}}
 </style>"""
 
 

@@ -45,6 +45,7 @@ ORDINARY = (
     "Take two of them three times a day, after meals.",
     "Perfect.",
     "Could you ask the pharmacist about it?",
+    "Come in today so that a doctor sees the wound.",
 )
 
 

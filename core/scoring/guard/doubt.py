@@ -115,7 +115,11 @@ def _tells_of_professional(said: Sentence) -> bool:
     """Tell whether somebody tells what the professional does, as nobody who takes part would: "The nurse nods."."""
     if said.has_any(concepts.ME, concepts.YOU):
         return False
-    return any(_DOES.match(said.text, found.end()) for found in said.professionals.finditer(said.text))
+    return any(
+        _DOES.match(said.text, found.end())
+        for found in said.professionals.finditer(said.text)
+        if not found[0].startswith(("that a ", "that an "))  # "so that a doctor sees it"
+    )
 
 
 def _is_no_speech(text: str, folded: str) -> bool:
