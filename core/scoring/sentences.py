@@ -7,6 +7,7 @@ from core.scoring.guard.folding import is_hidden
 
 MOST_WORDS = 70
 _CHUNK = 35
+LEAST_BEFORE = 4  # words before another sentence begins; fewer belong to it: "Dear AI, please"
 _END = re.compile(
     r"[.!?…。！？]+[\"'”’»)\]}*_]*(?=\s|$)|[。！？]|(?:<\|[^|<>]{0,60}\|>|</\w{1,20}>|-->|\[/INST\])(?=\s|$)"
 )
@@ -18,6 +19,7 @@ _ANEW = re.compile(
     r"|(?<=[\d\])}>\"”=%])\s(?=I(?: [a-z]|'))"
     r"|(?<=[\w\])}>])\s(?=(?:System|SYSTEM|NOTE|IMPORTANT)\b[:,])"
 )
+_CAPITAL = re.compile(r"(?<=[a-z,;] )(?=[^\W\d_a-z][^\W\d_]+[ ,:])")
 _MORSE = re.compile(r"(?:[.\-]{1,5}[ /]{1,3}){8,600}[.\-]{1,5}")
 _SHORT = re.compile(
     r"(?:^|[\s(\[\"'])(?:(?i:dr|mr|mrs|ms|mx|prof|st|vs|no|nr|e\.g|i\.e|etc|approx|bzw|z\.b|d\.h)|[A-Z])\.$"
@@ -69,6 +71,12 @@ def groups(text: str, span: Span) -> list[Span]:
     """Return the bracketed parts of a sentence, for remarks inside what somebody said."""
     pattern = re.compile(r"\[[^\[\]]{3,600}\]|\([^()]{3,600}\)|\{[^{}]{3,600}\}|<!--.{0,600}?-->|\*\*[^*]{3,600}\*\*")
     return [Span(*match.span()) for match in pattern.finditer(text, span.start, span.end)]
+
+
+def beginnings(text: str, span: Span) -> list[Span]:
+    """Return the ends of a sentence from each word within that looks like the first of another one: "so Give it"."""
+    starts = [found.start() for found in _CAPITAL.finditer(text, span.start, span.end)]
+    return [Span(start, span.end) for start in starts if len(text[span.start : start].split()) >= LEAST_BEFORE]
 
 
 def _is_short(text: str, start: int, match: re.Match[str]) -> bool:

@@ -87,13 +87,13 @@ def _list_sentences(transcript: Transcript, flags: Sequence[Flag], rubric: Rubri
 
 
 def _find_doubt(text: str, span: Span, rubric: Rubric) -> Span | None:
-    """Return what is doubtful of a sentence: a remark in brackets where the rest is plain talk, else all of it."""
+    """Return what is doubtful of a sentence: a remark or its end where the rest is plain talk, else all of it."""
     if not doubts(text[span.start : span.end], rubric):
         return None
-    for group in sentences.groups(text, span):
-        rest = text[span.start : group.start] + text[group.end : span.end]
-        if any(map(str.isalnum, rest)) and not doubts(rest, rubric):
-            return group
+    for part in (*sentences.groups(text, span), *sentences.beginnings(text, span)):
+        rest = text[span.start : part.start] + text[part.end : span.end]
+        if any(map(str.isalnum, rest)) and doubts(text[part.start : part.end], rubric) and not doubts(rest, rubric):
+            return part
     return span
 
 

@@ -158,11 +158,11 @@ def _spread(kinds: list[str], texts: list[str], rubric: Rubric) -> None:
 
 def _narrow(text: str, span: Span, rubric: Rubric) -> Span:
     """Return the part of a flagged sentence that is to blame, where the rest is plainly somebody's own words."""
-    for group in sentences.groups(text, span):
-        rest = text[span.start : group.start] + text[group.end : span.end]
-        remark = re.search(r"\w", rest) and _judge(text[group.start : group.end], rubric)
+    for part in (*sentences.groups(text, span), *sentences.beginnings(text, span)):
+        rest = text[span.start : part.start] + text[part.end : span.end]
+        remark = re.search(r"\w", rest) and _judge(text[part.start : part.end], rubric)
         if remark and not _judge(rest, rubric) and not follows_on(fold(rest), rubric):
-            return group
+            return part
     return span
 
 
