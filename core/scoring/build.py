@@ -164,9 +164,7 @@ Group = list[Encoded]  # questions about one transcript
 Stage = list[list[Group]]  # what its steps train on
 
 
-def plan(
-    recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int
-) -> list[list[list[Group]]]:
+def plan(recipe: Recipe, rubric: Rubric, composed: Composition, chat: ChatFormat, number: int) -> list[Stage]:
     """Return what each step of each stage of a round trains on; scenarios that are held out occur nowhere in it."""
     seed = recipe.seed + 1_000 * number
     allowed = groups_of(composed)
